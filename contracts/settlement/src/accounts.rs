@@ -1,0 +1,97 @@
+//! OpenAccount and SetStatus.
+
+use vostro_types::receipt::Bucket;
+use vostro_types::transaction::{OpenAccount, SetStatus};
+use vostro_types::{AccountId, AccountKind, AccountStatus, AssetCode, Event};
+
+use crate::authority::Call;
+use crate::books::Books;
+use crate::ledger::{Ledger, Reader};
+use crate::model::{AccountHead, Balance};
+use crate::rejection::{Rejection, refuse, same_or_conflict};
+use crate::tables::{ACCOUNTS, ASSETS, BALANCES, POLICIES};
+use crate::{Done, netting};
+
+/// Tier of a new account, before any identity check.
+const FIRST_TIER: u8 = 1;
+
+pub(crate) fn open(call: &Call<'_>, action: &OpenAccount, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
+    call.require_kind(AccountKind::Platform)?;
+    let account = action.policy.account_id(&action.salt);
+    if let Some(old) = ACCOUNTS.get(&*ledger, &account) {
+        same_or_conflict(&[("kind", old.kind == action.kind), ("platform", old.platform == call.sender)])?;
+        return Ok(Done::Replayed(old.tx));
+    }
+    match action.kind {
+        AccountKind::User | AccountKind::Creator | AccountKind::Tax | AccountKind::Suspense => {}
+        AccountKind::Platform | AccountKind::NetworkFee | AccountKind::Gateway => return Err(refuse::role("kind")),
+    }
+    action.policy.require_prime_order().map_err(|_| refuse::malformed("policy"))?;
+
+    // Point of no return.
+    let head = AccountHead {
+        kind: action.kind,
+        status: AccountStatus::Active,
+        status_by_risk: false,
+        tier: FIRST_TIER,
+        risk: false,
+        platform: call.sender,
+        opened: call.context.time,
+        tx: call.id(),
+    };
+    ACCOUNTS.put(ledger, &account, &head);
+    POLICIES.put(ledger, &account, &action.policy);
+    let mut books = Books::default();
+    books.event(Event::AccountOpened { account, kind: action.kind, platform: call.sender });
+    Ok(Done::Applied(books.commit(ledger)))
+}
+
+pub(crate) fn set_status(call: &Call<'_>, action: &SetStatus, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
+    let reader: &dyn Reader = &*ledger;
+    let account = action.account;
+    let head = ACCOUNTS.get(reader, &account).ok_or_else(|| refuse::missing("account"))?;
+    let opened_it = head.platform == call.sender && account != call.sender;
+    if !call.head.risk && (!opened_it || head.status_by_risk) {
+        return Err(refuse::role("account"));
+    }
+    if head.status == AccountStatus::Closed {
+        return Err(refuse::state("status"));
+    }
+    let mut books = Books::default();
+    match action.status {
+        AccountStatus::Active | AccountStatus::DebitFrozen => {
+            for ((_, asset), balance) in balances(reader, account) {
+                books.take(reader, account, asset, Bucket::Held, balance.held, Default::default());
+                books.put_back(reader, account, asset, Bucket::Available, balance.held);
+            }
+        }
+        AccountStatus::Frozen => {}
+        AccountStatus::Closed => require_closable(reader, account, &head)?,
+    }
+
+    // Point of no return.
+    let status_by_risk = call.head.risk && action.status != AccountStatus::Active;
+    ACCOUNTS.put(ledger, &account, &AccountHead { status: action.status, status_by_risk, ..head });
+    books.event(Event::StatusSet { account, status: action.status, reason: action.reason.clone() });
+    Ok(Done::Applied(books.commit(ledger)))
+}
+
+fn balances(reader: &dyn Reader, account: AccountId) -> Vec<((AccountId, AssetCode), Balance)> {
+    BALANCES.walk(reader, &account).collect()
+}
+
+/// An account may close if it is empty, owes nothing and takes part in no unsettled window. The accounts that stand in
+/// for closed ones stay.
+fn require_closable(reader: &dyn Reader, account: AccountId, head: &AccountHead) -> Result<(), Rejection> {
+    if matches!(head.kind, AccountKind::NetworkFee | AccountKind::Suspense) {
+        return Err(refuse::state("kind"));
+    }
+    if balances(reader, account).iter().any(|(_, b)| *b != Balance::default()) {
+        return Err(refuse::state("balance"));
+    }
+    let involved = |asset| netting::unsettled_nets(reader, asset, account).iter().any(|net| *net != 0);
+    if ASSETS.walk(reader, &()).any(|(asset, _)| involved(asset)) {
+        return Err(refuse::state("window"));
+    }
+    Ok(())
+}

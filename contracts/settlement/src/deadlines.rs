@@ -1,0 +1,56 @@
+//! The queue of what fires by itself at the end of a block, ordered by (time, id).
+//!
+//! Invariant: an object has at most one entry in the queue, at the time it names in its own `due`.
+
+use vostro_types::transaction::OrderKey;
+use vostro_types::{AssetCode, Time};
+
+use crate::ledger::{Ledger, Reader};
+use crate::table::{KeyPart, take};
+use crate::tables::DEADLINES;
+
+/// What comes due.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    /// An order releases its pot.
+    Order(OrderKey),
+    /// An open netting window closes.
+    Window(AssetCode, u64),
+}
+
+impl KeyPart for Due {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Due::Order(order) => {
+                out.push(1);
+                order.write(out);
+            }
+            Due::Window(asset, window) => {
+                out.push(2);
+                asset.write(out);
+                window.write(out);
+            }
+        }
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        match take(bytes)? {
+            [1] => OrderKey::read(bytes).map(Due::Order),
+            [2] => Some(Due::Window(AssetCode::read(bytes)?, u64::read(bytes)?)),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn arm(ledger: &mut dyn Ledger, time: Time, due: Due) {
+    DEADLINES.put(ledger, &(time, due), &());
+}
+
+pub(crate) fn disarm(ledger: &mut dyn Ledger, time: Time, due: Due) {
+    DEADLINES.delete(ledger, &(time, due));
+}
+
+/// The first entry of the queue.
+pub(crate) fn first(reader: &dyn Reader) -> Option<(Time, Due)> {
+    DEADLINES.page(reader, &(), None, 1).pop().map(|(key, ())| key)
+}

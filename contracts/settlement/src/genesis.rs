@@ -1,0 +1,36 @@
+//! The state before the first block.
+
+use vostro_types::{AccountId, AccountKind, AccountStatus, Genesis, Hash, TxId};
+
+use crate::ledger::Ledger;
+use crate::model::{AccountHead, Network};
+use crate::tables::{ACCOUNTS, ASSETS, NAMES, NETWORK, POLICIES};
+
+/// Tier of accounts that partners vouch for in the genesis.
+const GENESIS_TIER: u8 = 3;
+
+/// Writes settings, assets and accounts of a validated genesis into an empty ledger.
+pub fn open_genesis(genesis: &Genesis, ledger: &mut dyn Ledger) {
+    let of_kind = |kind| genesis.accounts.iter().find(|a| a.kind == kind).map(|a| a.id());
+    let suspense: Option<AccountId> = of_kind(AccountKind::Suspense);
+    NETWORK.put(ledger, &(), &Network { parameters: genesis.parameters, fee_account: genesis.fee_account(), suspense });
+    for asset in &genesis.assets {
+        ASSETS.put(ledger, &asset.code, asset);
+    }
+    for account in &genesis.accounts {
+        let id = account.id();
+        let head = AccountHead {
+            kind: account.kind,
+            status: AccountStatus::Active,
+            status_by_risk: false,
+            tier: GENESIS_TIER,
+            risk: account.risk,
+            platform: id,
+            opened: genesis.time,
+            tx: TxId(Hash::ZERO),
+        };
+        ACCOUNTS.put(ledger, &id, &head);
+        POLICIES.put(ledger, &id, &account.policy);
+        NAMES.put(ledger, &id, &account.name);
+    }
+}

@@ -1,0 +1,107 @@
+//! The ledger the contract works on: an ordered map of bytes.
+//!
+//! Invariant: the contract reads and writes state through these traits alone, so whoever implements them (an overlay
+//! over the state tree, a map in a test) decides what a block sees and when it becomes durable.
+
+use std::collections::BTreeMap;
+
+/// Key and value as the ledger holds them.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
+/// The read half of a ledger.
+pub trait Reader {
+    /// The value at `key`.
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>>;
+
+    /// Up to `limit` entries with `from <= key < to`, in the order of their keys.
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Entry>;
+}
+
+/// A ledger that can be written.
+pub trait Ledger: Reader {
+    /// Sets the value at `key`.
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>);
+
+    /// Removes `key`; nothing happens if it is absent.
+    fn delete(&mut self, key: &[u8]);
+}
+
+/// Writes kept apart from the ledger below until all of a batch has succeeded.
+pub(crate) struct Draft<'a> {
+    below: &'a dyn Reader,
+    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) fn new(below: &'a dyn Reader) -> Self {
+        Draft { below, writes: BTreeMap::new() }
+    }
+
+    /// What was written, `None` for a removed key.
+    pub(crate) fn into_writes(self) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+        self.writes
+    }
+}
+
+impl Reader for Draft<'_> {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        match self.writes.get(key) {
+            Some(written) => written.clone(),
+            None => self.below.get(key),
+        }
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Entry> {
+        if from >= to {
+            return Vec::new();
+        }
+        let written = || self.writes.range(from.to_vec()..to.to_vec());
+        // Every written key can hide one entry below, so this many suffice.
+        let mut merged: BTreeMap<Vec<u8>, Vec<u8>> =
+            self.below.scan(from, to, limit.saturating_add(written().count())).into_iter().collect();
+        for (key, value) in written() {
+            match value {
+                Some(value) => merged.insert(key.clone(), value.clone()),
+                None => merged.remove(key),
+            };
+        }
+        merged.into_iter().take(limit).collect()
+    }
+}
+
+impl Ledger for Draft<'_> {
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.writes.insert(key, Some(value));
+    }
+
+    fn delete(&mut self, key: &[u8]) {
+        self.writes.insert(key.to_vec(), None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::MemLedger;
+
+    #[test]
+    fn a_draft_hides_and_shows_what_it_wrote() {
+        let mut below = MemLedger::default();
+        for k in 0..6u8 {
+            below.put(vec![k], vec![k]);
+        }
+        let mut draft = Draft::new(&below);
+        draft.delete(&[1]);
+        draft.delete(&[2]);
+        draft.put(vec![3], vec![33]);
+        draft.put(vec![1, 5], vec![15]);
+        let keys: Vec<_> = draft.scan(&[0], &[5], 3).into_iter().map(|(k, _)| k).collect();
+        assert_eq!(keys, [vec![0], vec![1, 5], vec![3]]);
+        assert_eq!(draft.get(&[2]), None);
+        assert_eq!(draft.get(&[3]), Some(vec![33]));
+        assert_eq!(draft.get(&[4]), Some(vec![4]));
+        assert!(draft.scan(&[5], &[5], 9).is_empty() && draft.scan(&[5], &[1], 9).is_empty());
+        assert_eq!(draft.into_writes().len(), 4);
+        assert_eq!(below.get(&[1]), Some(vec![1]));
+    }
+}

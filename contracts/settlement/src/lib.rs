@@ -1,0 +1,191 @@
+//! The settlement contract: what a payment does to accounts.
+//!
+//! A pure function of state, block time and transaction. Invariant: every check of an action comes before its first
+//! write and nothing fails after it, so an action takes effect wholly or not at all; money is conserved; a business key
+//! is used once for ever ([`invariants`] says it all and checks it). docs/contract.md describes every action.
+//!
+//! ```text
+//! VerifiedTransaction ─ authority ─ action (checks │ writes) ─ Receipt
+//!                                      │    │
+//!                                   tables  books (balances, postings)
+//! ```
+//!
+//! A new action is one file with a `perform` and its line in [`dispatch`]; it shares `books` (money), `orders` (release),
+//! `deadlines` (what fires by itself) and `authority` (who may).
+
+pub mod deadlines;
+pub mod invariants;
+pub mod ledger;
+pub mod model;
+pub mod pricing;
+pub mod read;
+pub mod rejection;
+pub mod table;
+pub mod tables;
+pub mod testing;
+
+mod accounts;
+mod authority;
+mod books;
+mod catalog;
+mod confirm;
+mod gateway;
+mod genesis;
+pub mod netting;
+mod orders;
+mod pay;
+mod refund;
+mod transfer;
+
+pub use books::MAX_RECEIVABLES;
+pub use genesis::open_genesis;
+pub use ledger::{Ledger, Reader};
+pub use rejection::Rejection;
+
+use vostro_types::transaction::MAX_VALIDITY_MS;
+use vostro_types::{Action, Amount, Cause, Height, Label, Outcome, Payload, Receipt, Time, TxId, VerifiedTransaction};
+
+use authority::Call;
+use books::Effects;
+use deadlines::Due;
+use ledger::Draft;
+use rejection::refuse;
+
+/// What an action knows of the block it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockContext {
+    /// The block's height.
+    pub height: Height,
+    /// The block's agreed time; the contract knows no other clock.
+    pub time: Time,
+}
+
+/// How an action ended well.
+pub(crate) enum Done {
+    /// It took effect.
+    Applied(Effects),
+    /// Its business key was used before with the same body; nothing changed.
+    Replayed(TxId),
+}
+
+/// Applies a transaction. Its signatures are verified by its type; whether it was executed before is the caller's to
+/// know, because ids are remembered with the blocks and not in the state.
+///
+/// A batch takes effect as a whole or not at all, with one receipt. An action in it whose business key was used before
+/// with the same body does nothing; if all are so, the batch itself is a replay.
+pub fn apply(context: &BlockContext, tx: &VerifiedTransaction, ledger: &mut dyn Ledger) -> Receipt {
+    let cause = Cause::Transaction(tx.id());
+    match execute(context, tx, ledger) {
+        Ok(Done::Applied(effects)) => receipt(cause, Outcome::Applied, effects),
+        Ok(Done::Replayed(original)) => receipt(cause, Outcome::Replayed { original }, Effects::default()),
+        Err((rejection, place)) => {
+            let mut about = rejection.about();
+            about.extend(place);
+            receipt(cause, Outcome::Rejected { code: rejection.code(), about }, Effects::default())
+        }
+    }
+}
+
+fn receipt(cause: Cause, outcome: Outcome, effects: Effects) -> Receipt {
+    Receipt { cause, outcome, fee: effects.fee, postings: effects.postings, events: effects.events }
+}
+
+fn execute(
+    context: &BlockContext,
+    tx: &VerifiedTransaction,
+    ledger: &mut dyn Ledger,
+) -> Result<Done, (Rejection, Option<Label>)> {
+    let body = tx.body();
+    if body.valid_until < context.time || body.valid_until > context.time.plus(MAX_VALIDITY_MS) {
+        return Err((refuse::expired("valid_until"), None));
+    }
+    let call = Call::open(context, tx, &*ledger).map_err(|e| (e, None))?;
+    match &body.payload {
+        Payload::One(action) => dispatch(&call, action, ledger).map_err(|e| (e, None)),
+        Payload::Batch(actions) => batch(context, tx, actions, ledger),
+    }
+}
+
+fn batch(
+    context: &BlockContext,
+    tx: &VerifiedTransaction,
+    actions: &[Action],
+    ledger: &mut dyn Ledger,
+) -> Result<Done, (Rejection, Option<Label>)> {
+    let mut draft = Draft::new(&*ledger);
+    let mut whole = Effects::default();
+    let (mut first, mut applied) = (None, false);
+    for (i, action) in actions.iter().enumerate() {
+        let at = |e| (e, Label::new(format!("actions[{i}]")).ok());
+        // The sender is looked up again: an action before may have changed its status.
+        let call = Call::open(context, tx, &draft).map_err(at)?;
+        match dispatch(&call, action, &mut draft).map_err(at)? {
+            Done::Applied(effects) => {
+                applied = true;
+                whole.fee = whole.fee.add(effects.fee).map_err(|_| at(refuse::overflow("fee")))?;
+                whole.postings.extend(effects.postings);
+                whole.events.extend(effects.events);
+            }
+            Done::Replayed(original) => first = first.or(Some(original)),
+        }
+    }
+    if let (false, Some(original)) = (applied, first) {
+        return Ok(Done::Replayed(original));
+    }
+    // Point of no return: every action of the batch has succeeded in the draft.
+    for (key, value) in draft.into_writes() {
+        match value {
+            Some(value) => ledger.put(key, value),
+            None => ledger.delete(&key),
+        }
+    }
+    Ok(Done::Applied(whole))
+}
+
+/// One line an action. No wildcard: the compiler asks for the line of a new one.
+fn dispatch(call: &Call<'_>, action: &Action, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
+    match action {
+        Action::OpenAccount(a) => accounts::open(call, a, ledger),
+        Action::SetStatus(a) => accounts::set_status(call, a, ledger),
+        Action::Deposit(a) => gateway::deposit(call, a, ledger),
+        Action::Withdraw(a) => gateway::withdraw(call, a, ledger),
+        Action::WithdrawResult(a) => gateway::withdraw_result(call, a, ledger),
+        Action::Transfer(a) => transfer::perform(call, a, ledger),
+        Action::RegisterPlan(a) => catalog::register_plan(call, a, ledger),
+        Action::RegisterItem(a) => catalog::register_item(call, a, ledger),
+        Action::Pay(a) => pay::perform(call, a, ledger),
+        Action::Confirm(a) => confirm::perform(call, a, ledger),
+        Action::Refund(a) => refund::perform(call, a, ledger),
+        Action::LockCollateral(a) => netting::lock(call, a, ledger),
+        Action::CloseWindow(a) => netting::close(call, a, ledger),
+        Action::SettleWindow(a) => netting::settle(call, a, ledger),
+    }
+}
+
+/// Fires what came due, in order of (time, id): at the end of a block, at most `max_due_per_block` of them. What is left
+/// fires with the next block.
+pub fn fire_deadlines(context: &BlockContext, ledger: &mut dyn Ledger) -> Vec<Receipt> {
+    let limit = read::parameters(&*ledger).max_due_per_block;
+    let mut receipts = Vec::new();
+    for _ in 0..limit {
+        let Some((_, due)) = deadlines::first(&*ledger).filter(|(time, _)| *time <= context.time) else { break };
+        let (cause, effects) = match due {
+            Due::Order(order) => (Cause::Deadline(order.clone()), orders::fire(&order, ledger)),
+            Due::Window(asset, window) => {
+                (Cause::WindowDeadline { asset, window }, netting::fire(context, asset, window, ledger))
+            }
+        };
+        receipts.push(receipt(cause, Outcome::Applied, effects));
+    }
+    receipts
+}
+
+/// When the next deadline comes due, so that an idle chain knows when to make a block.
+pub fn next_deadline(reader: &dyn Reader) -> Option<Time> {
+    deadlines::first(reader).map(|(time, _)| time)
+}
+
+/// Refuses an amount of zero.
+pub(crate) fn above_zero(amount: Amount, about: rejection::About) -> Result<(), Rejection> {
+    if amount.is_zero() { Err(refuse::zero(about)) } else { Ok(()) }
+}

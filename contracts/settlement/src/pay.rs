@@ -1,0 +1,252 @@
+//! Pay: an order is priced, split, funded and placed, and grants its entitlement.
+//!
+//! Invariant: `Σ legs = Σ sources`, and the payer pays exactly what it expected.
+
+use vostro_types::receipt::OrderState;
+use vostro_types::transaction::{ItemRef, OrderKey, Pay, PayMode, Payee, Price, RefundPolicy, Share};
+use vostro_types::{AccountId, AccountKind, Amount, Event, Ppm, allocate};
+
+use crate::authority::{Call, open_account, require_debit, require_kind, require_open};
+use crate::books::Books;
+use crate::deadlines::{self, Due};
+use crate::ledger::{Ledger, Reader};
+use crate::model::{Entitlement, EntitlementStatus, Item, Leg, Network, Order, Plan, Source};
+use crate::netting::Recording;
+use crate::pricing::{self, FeeParts, Priced};
+use crate::rejection::{Rejection, refuse, same_or_conflict};
+use crate::tables::{ENTITLEMENTS, ITEMS, ORDERS, PLANS};
+use crate::{Done, above_zero, orders};
+
+pub(crate) fn perform(call: &Call<'_>, action: &Pay, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
+    let reader: &dyn Reader = &*ledger;
+    let mut books = Books::default();
+    let origin = books.head(reader, action.origin).ok_or_else(|| refuse::missing("origin"))?;
+    require_kind(&origin, AccountKind::Platform, "origin")?;
+    let by_window = action.mode == PayMode::Window;
+    let needs_origin = by_window || call.head.platform != action.origin;
+    if needs_origin && !call.signed_by(reader, action.origin) {
+        return Err(refuse::threshold("origin"));
+    }
+    let key = OrderKey { platform: action.origin, order_id: action.order_id.clone() };
+    if let Some(old) = ORDERS.get(reader, &key) {
+        return replay(call, action, &old);
+    }
+
+    let bearer = &action.fee_bearer;
+    let borne = [bearer.payer, bearer.payee, bearer.platform].iter().map(|p| u64::from(p.parts())).sum::<u64>();
+    if borne != u64::from(Ppm::ONE.parts()) {
+        return Err(refuse::malformed("fee_bearer"));
+    }
+    if action.mode == PayMode::Maturing(0) {
+        return Err(refuse::malformed("mode"));
+    }
+    let ItemRef { host, item, version } = &action.item;
+    let item = ITEMS.get(reader, &(*host, item.clone(), *version)).ok_or_else(|| refuse::missing("item"))?;
+    let price = price(&item, action.price)?;
+    let network = books.network(reader).clone();
+    let priced = priced(&item, price)?;
+    let fee = pricing::fee(priced.net, &network.parameters.fee);
+    let parts = pricing::bear(fee, bearer).map_err(|_| refuse::malformed("fee_bearer"))?;
+    let total = priced.total.add(parts.payer).map_err(|_| refuse::overflow("total"))?;
+    if total != action.expected_total {
+        return Err(refuse::price("expected_total"));
+    }
+    let funding = total.add(parts.platform).map_err(|_| refuse::overflow("total"))?;
+    open_account(reader, *host, "host")?;
+    require_open(&origin, "origin")?;
+    if by_window || !parts.platform.is_zero() {
+        require_debit(&origin, "origin")?;
+    }
+    // The payer chooses the bearer, so the origin's money needs the origin's keys.
+    if !needs_origin && !parts.platform.is_zero() && !call.signed_by(reader, action.origin) {
+        return Err(refuse::threshold("origin"));
+    }
+    let plan = PLANS
+        .get(reader, &(*host, item.plan.clone(), item.plan_version))
+        .expect("an item is registered with a plan that exists, and plans stay");
+    let legs = legs(action, &item, &plan, &network, priced, fee, parts)?;
+
+    let mut order = Order {
+        tx: call.id(),
+        payer: call.sender,
+        item: action.item.clone(),
+        asset: item.asset,
+        placed: call.context.time,
+        mode: action.mode,
+        fee_bearer: action.fee_bearer,
+        price,
+        price_named: action.price.is_some(),
+        tax: priced.tax,
+        fee,
+        total,
+        state: OrderState::Settled,
+        pot: Amount::ZERO,
+        due: None,
+        window: None,
+        legs,
+        sources: Vec::new(),
+    };
+    let mut recording = None;
+    if by_window {
+        order.sources.push(Source { account: action.origin, amount: funding, returned: Amount::ZERO });
+        let collateral = books.balance(reader, action.origin, item.asset).collateral;
+        let cap = network.parameters.debit_cap;
+        recording = Recording::plan(reader, item.asset, action.origin, &order.legs, cap, collateral)?;
+    } else {
+        call.require_debit()?;
+        order.sources.push(Source { account: call.sender, amount: total, returned: Amount::ZERO });
+        books.debit(reader, call.sender, item.asset, total, "sender")?;
+        if !parts.platform.is_zero() {
+            order.sources.push(Source { account: action.origin, amount: parts.platform, returned: Amount::ZERO });
+            books.debit(reader, action.origin, item.asset, parts.platform, "origin")?;
+        }
+    }
+
+    // Point of no return.
+    books.effects.fee = fee;
+    match action.mode {
+        PayMode::Instant => orders::release(reader, &mut books, &mut order),
+        PayMode::Escrow => wait(&mut order, OrderState::Escrowed, funding, network.parameters.escrow_ms),
+        PayMode::Maturing(days) => {
+            let wait_ms = network.parameters.day_ms.saturating_mul(u64::from(days));
+            wait(&mut order, OrderState::Maturing, funding, wait_ms);
+        }
+        // An order all of whose legs are the origin's own owes nobody and is settled already.
+        PayMode::Window => {
+            if let Some(recording) = recording {
+                order.state = OrderState::Cleared;
+                order.window = Some(recording.window());
+                recording.commit(call.context, &network.parameters, &mut books, ledger);
+            }
+        }
+    }
+    if let Some(due) = order.due {
+        deadlines::arm(ledger, due, Due::Order(key.clone()));
+    }
+    books.event(Event::OrderMoved { order: key.clone(), from: None, to: order.state });
+    grant(call, &key, &item, &order, &mut books, ledger);
+    ORDERS.put(ledger, &key, &order);
+    Ok(Done::Applied(books.commit(ledger)))
+}
+
+fn wait(order: &mut Order, state: OrderState, funding: Amount, wait_ms: u64) {
+    order.state = state;
+    order.pot = funding;
+    order.due = Some(order.placed.plus(wait_ms));
+}
+
+fn replay(call: &Call<'_>, action: &Pay, old: &Order) -> Result<Done, Rejection> {
+    let named = old.price_named.then_some(old.price);
+    same_or_conflict(&[
+        ("payer", old.payer == call.sender),
+        ("item", old.item == action.item),
+        ("price", named == action.price),
+        ("mode", old.mode == action.mode),
+        ("fee_bearer", old.fee_bearer == action.fee_bearer),
+        ("expected_total", old.total == action.expected_total),
+    ])?;
+    Ok(Done::Replayed(old.tx))
+}
+
+fn price(item: &Item, named: Option<Amount>) -> Result<Amount, Rejection> {
+    if let Some(price) = named {
+        above_zero(price, "price")?;
+    }
+    match (item.price, named) {
+        (Price::Fixed(price), None) => Ok(price),
+        (Price::Fixed(price), Some(named)) if named == price => Ok(price),
+        (Price::Open { min, max }, Some(named)) if min <= named && named <= max => Ok(named),
+        (Price::Fixed(_), Some(_)) | (Price::Open { .. }, _) => Err(refuse::price("price")),
+    }
+}
+
+fn priced(item: &Item, price: Amount) -> Result<Priced, Rejection> {
+    let priced = match &item.tax {
+        None => pricing::exclusive(price, Ppm::ZERO, Ppm::ZERO),
+        Some(tax) if tax.inclusive => pricing::inclusive(price, Ppm::ZERO, tax.rate),
+        Some(tax) => pricing::exclusive(price, Ppm::ZERO, tax.rate),
+    };
+    priced.map_err(|_| refuse::overflow("total"))
+}
+
+/// The order's legs: the plan's on the net price, fixed ones first, less the payees' part of the fee; then tax and fee.
+fn legs(
+    action: &Pay,
+    item: &Item,
+    plan: &Plan,
+    network: &Network,
+    priced: Priced,
+    fee: Amount,
+    parts: FeeParts,
+) -> Result<Vec<Leg>, Rejection> {
+    let fixed = Amount::sum(plan.legs.iter().filter_map(|l| match l.share {
+        Share::Fixed(amount) => Some(amount),
+        Share::Rate(_) => None,
+    }));
+    let rest = fixed.and_then(|fixed| priced.net.sub(fixed)).map_err(|_| refuse::plan("fixed"))?;
+    let weights: Vec<u64> = plan.legs.iter().map(|l| rate_weight(l.share)).collect();
+    let mut amounts = allocate(rest, &weights).expect("the rates of a plan sum to one");
+    for (amount, leg) in amounts.iter_mut().zip(&plan.legs) {
+        if let Share::Fixed(fixed) = leg.share {
+            *amount = fixed;
+        }
+    }
+    if parts.payee > priced.net {
+        return Err(refuse::plan("fee"));
+    }
+    let weights: Vec<u64> = amounts.iter().map(|a| a.units()).collect();
+    let taken = allocate(parts.payee, &weights).expect("the legs sum to the net, which is at least the fee's part");
+    let mut legs = Vec::with_capacity(plan.legs.len() + 2);
+    for ((leg, amount), taken) in plan.legs.iter().zip(amounts).zip(taken) {
+        let amount = amount.sub(taken).expect("a share of no more than the sum is no more than the leg");
+        legs.push(Leg {
+            account: payee(leg.payee, action, item, network),
+            amount,
+            returned: Amount::ZERO,
+            refund: leg.refund,
+        });
+    }
+    let mut add = |account: AccountId, amount: Amount| {
+        if !amount.is_zero() {
+            legs.push(Leg { account, amount, returned: Amount::ZERO, refund: RefundPolicy::Proportional });
+        }
+    };
+    if let Some(tax) = &item.tax {
+        add(tax.account, priced.tax);
+    }
+    add(network.fee_account, fee);
+    Ok(legs)
+}
+
+fn rate_weight(share: Share) -> u64 {
+    match share {
+        Share::Rate(rate) => rate.parts().into(),
+        Share::Fixed(_) => 0,
+    }
+}
+
+fn payee(payee: Payee, action: &Pay, item: &Item, network: &Network) -> AccountId {
+    match payee {
+        Payee::Account(account) => account,
+        Payee::Creator => item.creator,
+        Payee::Host => action.item.host,
+        Payee::Origin => action.origin,
+        Payee::Network => network.fee_account,
+    }
+}
+
+fn grant(call: &Call<'_>, key: &OrderKey, item: &Item, order: &Order, books: &mut Books, ledger: &mut dyn Ledger) {
+    let from = call.context.time;
+    let entitlement = Entitlement {
+        order: key.clone(),
+        version: order.item.version,
+        from,
+        until: item.terms.duration_ms.map(|ms| from.plus(ms)),
+        units: item.terms.units,
+        scope: item.terms.scope.clone(),
+        status: EntitlementStatus::Active,
+    };
+    let at = orders::entitlement_key(key, order.payer, &order.item);
+    ENTITLEMENTS.put(ledger, &at, &entitlement);
+    books.event(Event::EntitlementGranted { entitlement: at.3, holder: order.payer, item: order.item.clone() });
+}

@@ -1,0 +1,258 @@
+//! Typed reads for queries and tests: what the state says, without touching it.
+
+use vostro_types::genesis::Parameters;
+use vostro_types::receipt::OrderState;
+use vostro_types::transaction::OrderKey;
+use vostro_types::{AccountId, AccountKind, AccountStatus, Asset, AssetCode, Hash, KeyPolicy, Label, Time};
+
+pub use crate::model::{
+    Balance, Custody, DepositRecord, Entitlement, EntitlementStatus, Item, Leg, Netting, Network, Obligation, Order,
+    Plan, Receivable, RefundRecord, Source, Window, Withdrawal, WithdrawalEnd,
+};
+
+use crate::ledger::Reader;
+use crate::orders;
+use crate::tables::{
+    ACCOUNTS, ASSETS, BALANCES, CUSTODY, DEPOSITS, ENTITLEMENTS, GATEWAY_CUSTODY, ITEMS, NAMES, NETS, NETTINGS,
+    NETWORK, OBLIGATIONS, ORDERS, PLANS, POLICIES, RECEIVABLES, REFUNDS, WINDOWS, WITHDRAWALS,
+};
+
+/// Everything about an account but its money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// Its public name, for accounts of the genesis.
+    pub name: Option<Label>,
+    /// Its kind.
+    pub kind: AccountKind,
+    /// Its status.
+    pub status: AccountStatus,
+    /// 1 to 3, by identity checks.
+    pub tier: u8,
+    /// Whether it has the Risk role.
+    pub risk: bool,
+    /// The platform that opened it; itself for accounts of the genesis.
+    pub platform: AccountId,
+    /// When it was opened.
+    pub opened: Time,
+    /// Its keys.
+    pub policy: KeyPolicy,
+}
+
+/// An account's money in one asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AssetBalance {
+    /// The asset.
+    pub asset: AssetCode,
+    /// Available, held, collateral, and what receivables take from the next credits.
+    pub balance: Balance,
+}
+
+/// The network's settings.
+///
+/// # Panics
+/// Over a state that [`crate::open_genesis`] did not begin.
+pub fn network(reader: &dyn Reader) -> Network {
+    NETWORK.get(reader, &()).expect("open_genesis wrote the settings")
+}
+
+/// The contract's parameters.
+pub fn parameters(reader: &dyn Reader) -> Parameters {
+    network(reader).parameters
+}
+
+/// Every asset, by code.
+pub fn assets(reader: &dyn Reader) -> Vec<Asset> {
+    ASSETS.walk(reader, &()).map(|(_, asset)| asset).collect()
+}
+
+/// The asset with a code.
+pub fn asset(reader: &dyn Reader, code: AssetCode) -> Option<Asset> {
+    ASSETS.get(reader, &code)
+}
+
+/// An account.
+pub fn account(reader: &dyn Reader, id: AccountId) -> Option<Account> {
+    let head = ACCOUNTS.get(reader, &id)?;
+    Some(Account {
+        id,
+        name: NAMES.get(reader, &id),
+        kind: head.kind,
+        status: head.status,
+        tier: head.tier,
+        risk: head.risk,
+        platform: head.platform,
+        opened: head.opened,
+        policy: POLICIES.get(reader, &id).expect("every account has keys"),
+    })
+}
+
+/// The accounts of the genesis: platforms, gateways and the like. By id.
+pub fn named_accounts(reader: &dyn Reader) -> Vec<Account> {
+    NAMES.walk(reader, &()).filter_map(|(id, _)| account(reader, id)).collect()
+}
+
+/// The partner platforms. By id.
+pub fn platforms(reader: &dyn Reader) -> Vec<Account> {
+    let mut accounts = named_accounts(reader);
+    accounts.retain(|a| a.kind == AccountKind::Platform);
+    accounts
+}
+
+/// An account's money, by asset. Assets it never had are left out.
+pub fn balances(reader: &dyn Reader, id: AccountId) -> Vec<AssetBalance> {
+    BALANCES.walk(reader, &id).map(|((_, asset), balance)| AssetBalance { asset, balance }).collect()
+}
+
+/// An account's money in one asset; nothing if it never had any.
+pub fn balance(reader: &dyn Reader, id: AccountId, asset: AssetCode) -> Balance {
+    BALANCES.get(reader, &(id, asset)).unwrap_or_default()
+}
+
+/// What an account owes platforms, oldest first.
+pub fn receivables(reader: &dyn Reader, debtor: AccountId, asset: AssetCode) -> Vec<Receivable> {
+    RECEIVABLES.get(reader, &(debtor, asset)).unwrap_or_default()
+}
+
+/// External money of an asset: `net` is what all balances and objects sum to.
+pub fn custody(reader: &dyn Reader, asset: AssetCode) -> Custody {
+    CUSTODY.get(reader, &asset).unwrap_or_default()
+}
+
+/// External money of an asset that went through one gateway.
+pub fn gateway_custody(reader: &dyn Reader, gateway: AccountId, asset: AssetCode) -> Custody {
+    GATEWAY_CUSTODY.get(reader, &(gateway, asset)).unwrap_or_default()
+}
+
+/// A deposit by its reference.
+pub fn deposit(reader: &dyn Reader, gateway: AccountId, channel: &Label, channel_ref: &Label) -> Option<DepositRecord> {
+    DEPOSITS.get(reader, &(gateway, channel.clone(), channel_ref.clone()))
+}
+
+/// A withdrawal.
+pub fn withdrawal(reader: &dyn Reader, owner: AccountId, id: &Label) -> Option<Withdrawal> {
+    WITHDRAWALS.get(reader, &(owner, id.clone()))
+}
+
+/// Up to `limit` withdrawals of an owner, after the one with the id `after`.
+pub fn withdrawals(
+    reader: &dyn Reader,
+    owner: AccountId,
+    after: Option<&Label>,
+    limit: usize,
+) -> Vec<(Label, Withdrawal)> {
+    let after = after.map(|id| (owner, id.clone()));
+    let page = WITHDRAWALS.page(reader, &owner, after.as_ref(), limit);
+    page.into_iter().map(|((_, id), withdrawal)| (id, withdrawal)).collect()
+}
+
+/// A version of a plan.
+pub fn plan(reader: &dyn Reader, platform: AccountId, plan: &Label, version: u32) -> Option<Plan> {
+    PLANS.get(reader, &(platform, plan.clone(), version))
+}
+
+/// A version of an item.
+pub fn item(reader: &dyn Reader, host: AccountId, item: &Label, version: u32) -> Option<Item> {
+    ITEMS.get(reader, &(host, item.clone(), version))
+}
+
+/// The versions of an item, first to last; at most `limit`.
+pub fn item_versions(reader: &dyn Reader, host: AccountId, item: &Label, limit: usize) -> Vec<(u32, Item)> {
+    let page = ITEMS.page(reader, &(host, item.clone()), None, limit);
+    page.into_iter().map(|((_, _, version), item)| (version, item)).collect()
+}
+
+/// An order, with its state as it is now: settled if its netting window is.
+pub fn order(reader: &dyn Reader, key: &OrderKey) -> Option<Order> {
+    ORDERS.get(reader, key).map(|order| current(reader, order))
+}
+
+fn current(reader: &dyn Reader, order: Order) -> Order {
+    let state: OrderState = orders::state(reader, &order);
+    Order { state, ..order }
+}
+
+/// Up to `limit` orders that a platform sold, after the one with the id `after`. Ordered by length of the id, then the
+/// id.
+pub fn orders_of(
+    reader: &dyn Reader,
+    platform: AccountId,
+    after: Option<&Label>,
+    limit: usize,
+) -> Vec<(OrderKey, Order)> {
+    let after = after.map(|id| OrderKey { platform, order_id: id.clone() });
+    let page = ORDERS.page(reader, &platform, after.as_ref(), limit);
+    page.into_iter().map(|(key, order)| (key, current(reader, order))).collect()
+}
+
+/// Every order of the state, for reports over the whole ledger.
+pub fn all_orders(reader: &dyn Reader) -> impl Iterator<Item = (OrderKey, Order)> + '_ {
+    ORDERS.walk(reader, &()).map(|(key, order)| (key, current(reader, order)))
+}
+
+/// A refund of an order.
+pub fn refund(reader: &dyn Reader, order: &OrderKey, refund_id: &Label) -> Option<RefundRecord> {
+    REFUNDS.get(reader, &(order.clone(), refund_id.clone()))
+}
+
+/// The refunds of an order; at most `limit`.
+pub fn refunds(reader: &dyn Reader, order: &OrderKey, limit: usize) -> Vec<(Label, RefundRecord)> {
+    let page = REFUNDS.page(reader, order, None, limit);
+    page.into_iter().map(|((_, id), refund)| (id, refund)).collect()
+}
+
+/// The id of the entitlement that an order grants.
+pub fn entitlement_id(order: &OrderKey) -> Hash {
+    orders::entitlement_id(order)
+}
+
+/// What an order granted, and its state key for a proof.
+pub fn entitlement(reader: &dyn Reader, key: &OrderKey) -> Option<(Vec<u8>, Entitlement)> {
+    let order = ORDERS.get(reader, key)?;
+    let at = orders::entitlement_key(key, order.payer, &order.item);
+    ENTITLEMENTS.get(reader, &at).map(|entitlement| (ENTITLEMENTS.key(&at), entitlement))
+}
+
+/// What a holder has of a host's item, by id; at most `limit`, after the id `after`.
+pub fn entitlements(
+    reader: &dyn Reader,
+    holder: AccountId,
+    host: AccountId,
+    item: &Label,
+    after: Option<Hash>,
+    limit: usize,
+) -> Vec<(Hash, Entitlement)> {
+    let after = after.map(|id| (holder, host, item.clone(), id));
+    let page = ENTITLEMENTS.page(reader, &(holder, host, item.clone()), after.as_ref(), limit);
+    page.into_iter().map(|((_, _, _, id), entitlement)| (id, entitlement)).collect()
+}
+
+/// Where an asset's netting stands.
+pub fn netting(reader: &dyn Reader, asset: AssetCode) -> Netting {
+    NETTINGS.get(reader, &asset).unwrap_or_default()
+}
+
+/// A netting window; `None` if nothing was recorded in it yet.
+pub fn window(reader: &dyn Reader, asset: AssetCode, number: u64) -> Option<Window> {
+    WINDOWS.get(reader, &(asset, number))
+}
+
+/// What each account owes (positive) or is owed in a window, netted.
+pub fn window_nets(reader: &dyn Reader, asset: AssetCode, number: u64) -> Vec<(AccountId, i128)> {
+    NETS.walk(reader, &(asset, number)).map(|((_, _, account), net)| (account, net)).collect()
+}
+
+/// What each account owes each other in a window: debtor, creditor, sum and count.
+pub fn window_obligations(
+    reader: &dyn Reader,
+    asset: AssetCode,
+    number: u64,
+) -> Vec<(AccountId, AccountId, Obligation)> {
+    OBLIGATIONS.walk(reader, &(asset, number)).map(|((_, _, d, c), obligation)| (d, c, obligation)).collect()
+}
+
+/// An account's net position over all unsettled windows: what it owes (positive) or is owed.
+pub fn position(reader: &dyn Reader, account: AccountId, asset: AssetCode) -> i128 {
+    crate::netting::unsettled_nets(reader, asset, account).iter().sum()
+}

@@ -1,0 +1,164 @@
+//! Refund: legs give back, sources get back, and a waterfall finds the money (SETTLEMENT §6).
+//!
+//! Invariant: what legs give back and what sources get back are equal at all times, and a refund is funded wholly or
+//! has no effect.
+
+use vostro_types::receipt::{Bucket, OrderState};
+use vostro_types::transaction::{OrderKey, PayMode, Refund, RefundPolicy};
+use vostro_types::{AccountId, AccountStatus, Amount, Event, allocate};
+
+use crate::authority::Call;
+use crate::books::Books;
+use crate::deadlines::{self, Due};
+use crate::ledger::{Ledger, Reader};
+use crate::model::{Leg, Order, RefundRecord, Source};
+use crate::rejection::{Rejection, refuse, same_or_conflict};
+use crate::tables::{ORDERS, REFUNDS};
+use crate::{Done, above_zero, netting, orders};
+
+pub(crate) fn perform(call: &Call<'_>, action: &Refund, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
+    let reader: &dyn Reader = &*ledger;
+    let key = &action.order;
+    let mut order = ORDERS.get(reader, key).ok_or_else(|| refuse::no_order("order"))?;
+    if call.sender != key.platform && call.sender != order.item.host {
+        return Err(refuse::role("sender"));
+    }
+    let refund_key = (key.clone(), action.refund_id.clone());
+    if let Some(old) = REFUNDS.get(reader, &refund_key) {
+        same_or_conflict(&[
+            ("sender", old.by == call.sender),
+            ("amount", old.amount == action.amount),
+            ("reason", old.reason == action.reason),
+        ])?;
+        return Ok(Done::Replayed(old.tx));
+    }
+    let amount = action.amount;
+    above_zero(amount, "amount")?;
+    let from = orders::state(reader, &order);
+    match from {
+        OrderState::Escrowed | OrderState::Maturing | OrderState::Settled | OrderState::PartRefunded => {}
+        OrderState::Cleared | OrderState::Refunded => return Err(refuse::state("order")),
+    }
+    if amount > order.refundable() {
+        return Err(refuse::over_refund("amount"));
+    }
+    let mut books = Books::default();
+    let waits = order.due.is_some();
+    let gives = give(&mut order, amount);
+    let mut kept = Amount::ZERO;
+    if !waits {
+        kept = collect(reader, &mut books, key, &order, &gives)?;
+    }
+    let gets = get(&mut order, amount);
+
+    // Point of no return.
+    for (source, amount) in order.sources.iter().zip(gets) {
+        // Only window orders keep something back, and they have one source.
+        let amount = amount.sub(kept).expect("what the origin owes itself is part of the refund");
+        books.credit(reader, source.account, order.asset, amount, order.item.host);
+    }
+    if waits {
+        order.pot = order.pot.sub(amount).expect("the pot is what the legs have left");
+    }
+    books.event(Event::OrderRefunded { order: key.clone(), refund_id: action.refund_id.clone(), amount });
+    order.state = if order.refundable().is_zero() { OrderState::Refunded } else { OrderState::PartRefunded };
+    if from != order.state {
+        books.event(Event::OrderMoved { order: key.clone(), from: Some(from), to: order.state });
+    }
+    if order.state == OrderState::Refunded {
+        // Legs that give nothing back are due at once: nothing is left to wait for.
+        if let Some(due) = order.due.take() {
+            orders::release(reader, &mut books, &mut order);
+            deadlines::disarm(ledger, due, Due::Order(key.clone()));
+        }
+        orders::revoke(ledger, &mut books, key, &order);
+    }
+    ORDERS.put(ledger, key, &order);
+    let record = RefundRecord { tx: call.id(), by: call.sender, amount, reason: action.reason.clone() };
+    REFUNDS.put(ledger, &refund_key, &record);
+    Ok(Done::Applied(books.commit(ledger)))
+}
+
+/// Lets legs give back `allocate(amount, what each may still give)`.
+fn give(order: &mut Order, amount: Amount) -> Vec<Amount> {
+    let weights: Vec<u64> = order.legs.iter().map(|l| l.refundable().units()).collect();
+    let gives = allocate(amount, &weights).expect("no more than what is refundable");
+    for (leg, give) in order.legs.iter_mut().zip(&gives) {
+        leg.returned = leg.returned.add(*give).expect("a share is no more than what the leg may give");
+    }
+    gives
+}
+
+/// Lets sources get back `allocate(amount, what each has still in)`.
+fn get(order: &mut Order, amount: Amount) -> Vec<Amount> {
+    let weights: Vec<u64> = order.sources.iter().map(|s: &Source| s.left().units()).collect();
+    let gets = allocate(amount, &weights).expect("sources have at least in what legs may give");
+    for (source, get) in order.sources.iter_mut().zip(&gets) {
+        source.returned = source.returned.add(*get).expect("a share is no more than what the source has in");
+    }
+    gets
+}
+
+/// Collects what paid legs give back. In a window order the origin owes itself for its own legs, so that part moves no
+/// money; its sum is the result.
+fn collect(
+    reader: &dyn Reader,
+    books: &mut Books,
+    key: &OrderKey,
+    order: &Order,
+    gives: &[Amount],
+) -> Result<Amount, Rejection> {
+    let mut kept = Amount::ZERO;
+    for (leg, give) in order.legs.iter().zip(gives) {
+        let bearer = bearer(leg);
+        if give.is_zero() {
+            continue;
+        }
+        if order.mode == PayMode::Window && bearer == key.platform {
+            kept = kept.add(*give).expect("parts of the refund");
+            continue;
+        }
+        waterfall(reader, books, order, bearer, key.platform, *give)?;
+    }
+    Ok(kept)
+}
+
+fn bearer(leg: &Leg) -> AccountId {
+    match leg.refund {
+        RefundPolicy::Proportional | RefundPolicy::NonRefundable => leg.account,
+        RefundPolicy::BorneBy(bearer) => bearer,
+    }
+}
+
+/// The bearer's available, its collateral above what its window positions need, then the selling platform's available
+/// against a receivable; else 302. Money of an account that may not pay stays where it is.
+fn waterfall(
+    reader: &dyn Reader,
+    books: &mut Books,
+    order: &Order,
+    bearer: AccountId,
+    platform: AccountId,
+    amount: Amount,
+) -> Result<(), Rejection> {
+    let asset = order.asset;
+    let mut missing = amount;
+    if may_pay(reader, books, bearer) {
+        missing = books.take(reader, bearer, asset, Bucket::Available, missing, Amount::ZERO);
+        if !missing.is_zero() && !books.balance(reader, bearer, asset).collateral.is_zero() {
+            let cover = netting::cover_needed(&netting::unsettled_nets(reader, asset, bearer));
+            missing = books.take(reader, bearer, asset, Bucket::Collateral, missing, cover);
+        }
+    }
+    if missing.is_zero() {
+        return Ok(());
+    }
+    if bearer == platform || !may_pay(reader, books, platform) {
+        return Err(refuse::unfunded("leg"));
+    }
+    books.debit(reader, platform, asset, missing, "leg").map_err(|_| refuse::unfunded("leg"))?;
+    books.raise_receivable(reader, bearer, platform, asset, missing)
+}
+
+fn may_pay(reader: &dyn Reader, books: &mut Books, account: AccountId) -> bool {
+    books.head(reader, account).is_some_and(|head| head.status == AccountStatus::Active)
+}

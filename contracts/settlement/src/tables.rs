@@ -1,0 +1,90 @@
+//! Every table of the state, in one place (docs/contract.md has the same list for people).
+//!
+//! Invariant: prefixes are distinct and never reused for something else.
+
+use vostro_types::transaction::OrderKey;
+use vostro_types::{AccountId, Asset, AssetCode, Hash, KeyPolicy, Label, Time};
+
+use crate::deadlines::Due;
+use crate::model::{
+    AccountHead, Balance, Custody, DepositRecord, Entitlement, GatewayDay, Item, Netting, Network, Obligation, Order,
+    Plan, Receivable, RefundRecord, Window, Withdrawal,
+};
+use crate::table::Table;
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty = $prefix:literal;)+) => {
+        $($(#[$doc])* pub const $name: Table<$key, $value> = Table::new($prefix, stringify!($name));)+
+
+        /// Prefix and name of every table, in order.
+        pub const ALL: &[(u8, &str)] = &[$(($prefix, stringify!($name)),)+];
+
+        /// Reads an entry's key and value if `key` belongs to a table and both follow its layout.
+        pub fn well_formed(key: &[u8], value: &[u8]) -> bool {
+            match key.first() {
+                $(Some($prefix) => $name.parse_key(key).is_some() && $name.parse_value(value).is_some(),)+
+                _ => false,
+            }
+        }
+    };
+}
+
+tables! {
+    /// The network's settings.
+    NETWORK: () => Network = 0x01;
+    /// Assets by code.
+    ASSETS: AssetCode => Asset = 0x02;
+    /// Accounts without their keys.
+    ACCOUNTS: AccountId => AccountHead = 0x03;
+    /// Key policies of accounts.
+    POLICIES: AccountId => KeyPolicy = 0x04;
+    /// Public names of the genesis accounts.
+    NAMES: AccountId => Label = 0x05;
+    /// Money of an account in an asset.
+    BALANCES: (AccountId, AssetCode) => Balance = 0x06;
+    /// What accounts owe platforms, oldest first, by debtor.
+    RECEIVABLES: (AccountId, AssetCode) => Vec<Receivable> = 0x07;
+    /// External money of an asset.
+    CUSTODY: AssetCode => Custody = 0x08;
+    /// External money of an asset by gateway: each gateway's mirror.
+    GATEWAY_CUSTODY: (AccountId, AssetCode) => Custody = 0x09;
+    /// What a gateway brought in today.
+    GATEWAY_DAYS: (AccountId, AssetCode) => GatewayDay = 0x0a;
+    /// Deposits by gateway, channel and reference.
+    DEPOSITS: (AccountId, Label, Label) => DepositRecord = 0x0b;
+    /// Withdrawals by owner and id.
+    WITHDRAWALS: (AccountId, Label) => Withdrawal = 0x0c;
+    /// Which withdrawal a gateway's payout reference was used for.
+    PAYOUTS: (AccountId, Label) => (AccountId, Label) = 0x0d;
+    /// Plans by platform, name and version.
+    PLANS: (AccountId, Label, u32) => Plan = 0x0e;
+    /// Items by host, name and version.
+    ITEMS: (AccountId, Label, u32) => Item = 0x0f;
+    /// Orders by origin and id.
+    ORDERS: OrderKey => Order = 0x10;
+    /// Refunds by order and id.
+    REFUNDS: (OrderKey, Label) => RefundRecord = 0x11;
+    /// Entitlements by holder, host, item and id.
+    ENTITLEMENTS: (AccountId, AccountId, Label, Hash) => Entitlement = 0x12;
+    /// Deadlines in the order in which they fire.
+    DEADLINES: (Time, Due) => () = 0x13;
+    /// Where an asset's netting stands.
+    NETTINGS: AssetCode => Netting = 0x14;
+    /// Netting windows by asset and number.
+    WINDOWS: (AssetCode, u64) => Window = 0x15;
+    /// What an account owes (positive) or is owed in a window, netted.
+    NETS: (AssetCode, u64, AccountId) => i128 = 0x16;
+    /// What one account owes another in a window: asset, window, debtor, creditor.
+    OBLIGATIONS: (AssetCode, u64, AccountId, AccountId) => Obligation = 0x17;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_are_distinct_and_in_order() {
+        assert!(ALL.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(ALL.iter().all(|(p, _)| *p < 255));
+    }
+}

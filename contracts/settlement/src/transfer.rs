@@ -1,0 +1,29 @@
+//! Transfer.
+
+use vostro_types::Event;
+use vostro_types::transaction::Transfer;
+
+use crate::authority::{Call, open_account, require_asset};
+use crate::books::Books;
+use crate::ledger::{Ledger, Reader};
+use crate::rejection::{Rejection, refuse};
+use crate::{Done, above_zero};
+
+pub(crate) fn perform(call: &Call<'_>, action: &Transfer, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
+    let reader: &dyn Reader = &*ledger;
+    let (from, to, asset, amount) = (call.sender, action.to, action.asset, action.amount);
+    above_zero(amount, "amount")?;
+    if from == to {
+        return Err(refuse::same_account("to"));
+    }
+    require_asset(reader, asset)?;
+    let receiver = open_account(reader, to, "to")?;
+    call.require_debit()?;
+    let mut books = Books::default();
+    books.debit(reader, from, asset, amount, "sender")?;
+
+    // Point of no return.
+    books.credit(reader, to, asset, amount, receiver.platform);
+    books.event(Event::Transferred { from, to, asset, amount, memo: action.memo });
+    Ok(Done::Applied(books.commit(ledger)))
+}

@@ -1,0 +1,198 @@
+//! Shapes of `account_*`, `order_*` and `platform_*` methods.
+
+use serde::{Deserialize, Serialize};
+use vostro_types::{AccountId, AssetCode, Label, Time, TxId};
+
+use crate::action::{FeeBearerJson, ItemJson, PolicyJson, RefundPolicyJson};
+use crate::amount::AmountText;
+use crate::receipt::{CauseJson, OutcomeJson, PostingJson, Status};
+
+/// An account's money in one asset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BalanceJson {
+    /// The asset.
+    #[serde(with = "crate::text")]
+    pub asset: AssetCode,
+    /// Free to spend.
+    pub available: AmountText,
+    /// Credited while frozen.
+    pub held: AmountText,
+    /// Locked as cover for netting.
+    pub collateral: AmountText,
+    /// What the account owes platforms that stood in for it; its next credits pay this first.
+    pub owed: AmountText,
+}
+
+/// `account_get`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountJson {
+    /// Its id.
+    #[serde(with = "crate::text")]
+    pub id: AccountId,
+    /// Its public name, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its kind.
+    pub kind: String,
+    /// Its status.
+    pub status: String,
+    /// 1 to 3, by identity checks.
+    pub tier: u8,
+    /// Whether it may freeze accounts.
+    pub risk: bool,
+    /// The platform that opened it; itself for accounts of the genesis.
+    #[serde(with = "crate::text")]
+    pub platform: AccountId,
+    /// When it was opened.
+    #[serde(with = "crate::text::time")]
+    pub opened_at: Time,
+    /// Its keys.
+    pub policy: PolicyJson,
+    /// Its money, by asset.
+    pub balances: Vec<BalanceJson>,
+}
+
+/// A line of `account_history`: one receipt that moved the account's money or names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryLine {
+    /// Height of the block.
+    pub height: u64,
+    /// Index among the block's receipts.
+    pub index: u32,
+    /// The block's time.
+    #[serde(with = "crate::text::time")]
+    pub time: Time,
+    /// A transaction or a deadline.
+    pub cause: CauseJson,
+    /// A sentence for each action, or for the deadline.
+    pub words: Vec<String>,
+    /// Settled or rejected.
+    pub status: Status,
+    /// How it ended.
+    pub outcome: OutcomeJson,
+    /// Movements on this account alone.
+    pub postings: Vec<PostingJson>,
+}
+
+/// `account_history`: newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryList {
+    /// The lines.
+    pub entries: Vec<HistoryLine>,
+    /// Where the list goes on, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// A leg of an order: who is paid from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderLegJson {
+    /// Who is paid.
+    #[serde(with = "crate::text")]
+    pub payee: AccountId,
+    /// The payee's public name, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its share, after its part of the fee.
+    pub amount: AmountText,
+    /// How much of it was given back.
+    pub returned: AmountText,
+    /// What it does on a refund.
+    pub refund: RefundPolicyJson,
+}
+
+/// Somebody's part in funding an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderSourceJson {
+    /// Who paid.
+    #[serde(with = "crate::text")]
+    pub account: AccountId,
+    /// The public name, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How much.
+    pub amount: AmountText,
+    /// How much of it was paid back.
+    pub returned: AmountText,
+}
+
+/// `order_get`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderView {
+    /// The platform that sells.
+    #[serde(with = "crate::text")]
+    pub platform: AccountId,
+    /// The order's name there.
+    #[serde(with = "crate::text")]
+    pub order_id: Label,
+    /// `ESCROWED`, `MATURING`, `CLEARED`, `SETTLED`, `PART_REFUNDED` or `REFUNDED`.
+    pub state: String,
+    /// Who pays.
+    #[serde(with = "crate::text")]
+    pub payer: AccountId,
+    /// What is bought.
+    pub item: ItemJson,
+    /// `instant`, `escrow`, `t+N` or `window`.
+    pub mode: String,
+    /// Who bears the network fee.
+    pub fee_bearer: FeeBearerJson,
+    /// Asset of the amounts.
+    #[serde(with = "crate::text")]
+    pub asset: AssetCode,
+    /// The price it was bought at.
+    pub price: AmountText,
+    /// Tax in it.
+    pub tax: AmountText,
+    /// Network fee in it, whoever bears it.
+    pub fee: AmountText,
+    /// What the payer pays in all.
+    pub total: AmountText,
+    /// What went back to those who funded it.
+    pub refunded: AmountText,
+    /// What it holds now: neither paid out nor given back.
+    pub pot: AmountText,
+    /// When it was placed.
+    #[serde(with = "crate::text::time")]
+    pub placed_at: Time,
+    /// When it releases its money by itself, if it waits.
+    #[serde(with = "crate::text::time::option", default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Time>,
+    /// The transaction that placed it.
+    #[serde(with = "crate::text")]
+    pub placed_by: TxId,
+    /// The netting window it was recorded in, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<u64>,
+    /// Who is paid: the plan's legs, then tax, then the network fee.
+    pub legs: Vec<OrderLegJson>,
+    /// Who funded it.
+    pub sources: Vec<OrderSourceJson>,
+}
+
+/// A line of `platform_list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlatformJson {
+    /// Its account.
+    #[serde(with = "crate::text")]
+    pub account: AccountId,
+    /// Its public name.
+    pub name: String,
+    /// Names of the validators it runs.
+    pub validators: Vec<String>,
+}
+
+/// `platform_list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlatformList {
+    /// The platforms, by name.
+    pub platforms: Vec<PlatformJson>,
+}

@@ -1,0 +1,185 @@
+//! Transactions to JSON and back, their words, and what a bad text is answered with.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod samples;
+
+use proptest::prelude::*;
+use samples::{CHAIN, known, transactions};
+use vostro_api::{
+    AmountText, BodyJson, Directory, TransactionJson, code, encode_transaction, parse_transaction, plain_words,
+};
+use vostro_types::{Amount, Asset, codec};
+
+#[test]
+fn every_action_goes_to_json_and_back() {
+    let mut kinds = std::collections::BTreeSet::new();
+    for transaction in transactions() {
+        // with assets known, and with none known (minor units)
+        for lookup in [&known() as &dyn vostro_api::Lookup, &Directory::default()] {
+            let json = TransactionJson::of(&transaction, &CHAIN, lookup);
+            let text = serde_json::to_string(&json).unwrap();
+            let back: TransactionJson = serde_json::from_str(&text).unwrap();
+            assert_eq!(back, json, "{text}");
+            assert_eq!(back.transaction(&CHAIN, lookup).unwrap(), transaction, "{text}");
+            let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+            kinds.insert(value["body"]["action"]["kind"].as_str().unwrap().to_string());
+        }
+        assert_eq!(parse_transaction(&encode_transaction(&transaction)).unwrap(), transaction);
+    }
+    let expected = [
+        "batch",
+        "closeWindow",
+        "confirm",
+        "deposit",
+        "lockCollateral",
+        "openAccount",
+        "pay",
+        "refund",
+        "registerItem",
+        "registerPlan",
+        "setStatus",
+        "settleWindow",
+        "transfer",
+        "withdraw",
+        "withdrawResult",
+    ];
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_payment_reads_as_people_expect() {
+    let pay = &transactions()[10];
+    let json = serde_json::to_value(BodyJson::of(&pay.body, &known())).unwrap();
+    assert_eq!(json["validUntil"], "2023-11-14T22:13:20.123Z");
+    assert_eq!(json["salt"], "72623859790382856");
+    let action = &json["action"];
+    assert_eq!(action["kind"], "pay");
+    assert_eq!(action["expectedTotal"], "94.50");
+    assert_eq!(action["asset"], "USD");
+    assert_eq!(action["mode"], "escrow");
+    let bare = serde_json::to_value(BodyJson::of(&pay.body, &Directory::default())).unwrap();
+    assert_eq!(bare["action"]["expectedTotal"], serde_json::json!({"units": "9450"}));
+    assert!(bare["action"].get("asset").is_none());
+}
+
+#[test]
+fn words_are_golden() {
+    let mut text = String::new();
+    for transaction in transactions() {
+        for line in plain_words(&transaction, &known()) {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        text.push('\n');
+    }
+    golden("tests/golden/words.txt", &text);
+}
+
+#[test]
+fn error_table_is_golden() {
+    let line = |e: &vostro_api::error::Entry| format!("{}\t{}\t{}\t{}\n", e.code, e.name, e.retryable, e.hint);
+    let text: String = vostro_api::error::TABLE.iter().map(line).collect();
+    golden("tests/golden/errors.tsv", &text);
+    let codes: std::collections::BTreeSet<i32> = vostro_api::error::TABLE.iter().map(|e| e.code).collect();
+    assert_eq!(codes.len(), vostro_api::error::TABLE.len(), "each code once");
+}
+
+/// Compares with a file; `UPDATE_GOLDEN=1` writes it instead.
+fn golden(path: &str, text: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    assert!(expected == text, "{} differs; wire format changes need a decision:\n{text}", path.display());
+}
+
+#[test]
+fn bad_texts_are_answered_clearly() {
+    let good = encode_transaction(&transactions()[6]);
+    let bytes = codec::encode(&transactions()[6]);
+    let encode = |bytes: &[u8]| vostro_api::text::base64::print(bytes);
+    let mut version = bytes.clone();
+    version[0] = 2;
+    for (text, part) in [
+        (String::new(), "malformed"),
+        ("!!".into(), "not base64"),
+        (good.trim_end_matches('=').to_string() + "\n", "not base64"),
+        (encode(&[bytes.clone(), vec![0]].concat()), "1 bytes follow"),
+        (encode(&bytes[..bytes.len() - 1]), "malformed"),
+        (encode(&version), "version 2"),
+        ("A".repeat(1 << 20), "more than"),
+    ] {
+        let error = parse_transaction(&text).unwrap_err();
+        assert_eq!(error.code, code::MALFORMED);
+        assert!(error.message.contains(part), "{}: {part}", error.message);
+        assert!(!error.data.retryable && error.data.name == "malformed");
+    }
+}
+
+#[test]
+fn bad_json_names_the_field() {
+    let lookup = known();
+    let read = |json: serde_json::Value| -> String {
+        match serde_json::from_value::<BodyJson>(json) {
+            Ok(body) => body.body(&lookup).unwrap_err().message,
+            Err(e) => e.to_string(),
+        }
+    };
+    let good = serde_json::to_value(BodyJson::of(&transactions()[6].body, &lookup)).unwrap();
+    let change = |at: &str, value: serde_json::Value| {
+        let mut json = good.clone();
+        *json.pointer_mut(at).unwrap() = value;
+        read(json)
+    };
+    let mut unknown = good.clone();
+    unknown["action"]["colour"] = "red".into();
+    for (message, part) in [
+        (change("/action/amount", "1.234".into()), "amount: \"1.234\" has more than 2 digits"),
+        (change("/action/amount", "-1".into()), "amount"),
+        (change("/action/amount", "1e3".into()), "amount"),
+        (change("/action/asset", "XXX".into()), "needs an asset of this chain"),
+        (change("/action/kind", "steal".into()), "unknown variant `steal`"),
+        (change("/action/to", "vo1abc".into()), "is not an account"),
+        (change("/sender", 7.into()), "string"),
+        (change("/validUntil", "soon".into()), "a time is like"),
+        (read(unknown), "unknown field `colour`"),
+    ] {
+        assert!(message.contains(part), "{message} should contain {part}");
+    }
+}
+
+#[test]
+fn a_name_cannot_turn_the_sentence_around() {
+    use vostro_types::Payload;
+    use vostro_types::transaction::{Action, Deposit};
+    let hostile = "ref\u{202e}dnufer\u{200b} <script>alert(1)</script>";
+    let mut transaction = transactions()[3].clone();
+    if let Payload::One(Action::Deposit(Deposit { channel_ref, .. })) = &mut transaction.body.payload {
+        *channel_ref = samples::label(hostile);
+    }
+    let words = plain_words(&transaction, &known()).remove(0);
+    assert!(!words.contains('\u{202e}') && !words.contains('\u{200b}'), "{words}");
+}
+
+proptest! {
+    #[test]
+    fn amounts_go_round(units in 0..=Amount::MAX.units(), scale in 0u8..=6) {
+        let asset = Asset::new("USD".parse().unwrap(), scale).unwrap();
+        let amount = Amount::new(units).unwrap();
+        for known in [Some(&asset), None] {
+            let text = serde_json::to_string(&AmountText::of(amount, known)).unwrap();
+            let back: AmountText = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(back.amount("amount", known).unwrap(), amount);
+        }
+    }
+
+    #[test]
+    fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400), text in ".{0,200}") {
+        let _ = parse_transaction(&text);
+        if let Ok(transaction) = parse_transaction(&vostro_api::text::base64::print(&bytes)) {
+            let _ = plain_words(&transaction, &Directory::default());
+        }
+        let _ = vostro_api::text::time::parse(&text);
+    }
+}

@@ -1,0 +1,127 @@
+//! Typed reads: a function for each method.
+
+use serde_json::{Map, Value, json};
+use vostro_api::chain::{BlockJson, BlockList, ChainStatus, GenesisJson, SignedHeaderJson, ValidatorsJson};
+use vostro_api::ledger::{AccountJson, HistoryList, OrderView, PlatformList};
+use vostro_api::node::{NodeInfo, Peers};
+use vostro_api::receipt::ReceiptJson;
+use vostro_api::tx::{Decoded, TxView};
+use vostro_types::{AccountId, BlockId, Hash, Height, Label, TxId};
+
+use crate::chain::Chain;
+use crate::error::ClientError;
+use crate::http::Client;
+
+/// A list's `cursor` and `limit`, absent ones left out.
+fn page(mut params: Map<String, Value>, cursor: Option<&str>, limit: Option<u32>) -> Value {
+    if let Some(cursor) = cursor {
+        params.insert("cursor".into(), cursor.into());
+    }
+    if let Some(limit) = limit {
+        params.insert("limit".into(), limit.into());
+    }
+    Value::Object(params)
+}
+
+/// Every function fails with [`ClientError`] if no answer came, the node refused, or the answer has another shape.
+#[allow(clippy::missing_errors_doc)]
+impl Client {
+    /// The node's chain. With `pinned` the node must be on that chain; without, the node is believed (and whatever is
+    /// signed works on that chain only).
+    pub async fn chain(&self, pinned: Option<Hash>) -> Result<Chain, ClientError> {
+        let genesis = self.genesis().await?;
+        Chain::decode(&genesis.encoded, pinned.unwrap_or(genesis.genesis_hash))
+    }
+
+    /// `chain_status`.
+    pub async fn status(&self) -> Result<ChainStatus, ClientError> {
+        self.call("chain_status", json!({})).await
+    }
+
+    /// `chain_genesis`.
+    pub async fn genesis(&self) -> Result<GenesisJson, ClientError> {
+        self.call("chain_genesis", json!({})).await
+    }
+
+    /// `chain_validators`, at the tip or at a height.
+    pub async fn validators(&self, height: Option<Height>) -> Result<ValidatorsJson, ClientError> {
+        let params = height.map_or_else(|| json!({}), |h| json!({"height": h.0}));
+        self.call("chain_validators", params).await
+    }
+
+    /// `chain_block` by height.
+    pub async fn block(&self, height: Height) -> Result<BlockJson, ClientError> {
+        self.call("chain_block", json!({"height": height.0})).await
+    }
+
+    /// `chain_block` by hash.
+    pub async fn block_by_hash(&self, hash: &BlockId) -> Result<BlockJson, ClientError> {
+        self.call("chain_block", json!({"hash": hash.to_string()})).await
+    }
+
+    /// `chain_blocks`, newest first.
+    pub async fn blocks(&self, cursor: Option<&str>, limit: Option<u32>) -> Result<BlockList, ClientError> {
+        self.call("chain_blocks", page(Map::new(), cursor, limit)).await
+    }
+
+    /// `chain_header`; see [`Chain::verify_header`].
+    pub async fn header(&self, height: Height) -> Result<SignedHeaderJson, ClientError> {
+        self.call("chain_header", json!({"height": height.0})).await
+    }
+
+    /// `tx_get`.
+    pub async fn transaction(&self, id: &TxId) -> Result<TxView, ClientError> {
+        self.call("tx_get", json!({"id": id.to_string()})).await
+    }
+
+    /// `tx_receipt`: code 1408 while the transaction is pending.
+    pub async fn receipt(&self, id: &TxId) -> Result<ReceiptJson, ClientError> {
+        self.call("tx_receipt", json!({"id": id.to_string()})).await
+    }
+
+    /// `tx_receipt` with its proof; see [`Chain::verify_receipt`].
+    pub async fn proved_receipt(&self, id: &TxId) -> Result<ReceiptJson, ClientError> {
+        self.call("tx_receipt", json!({"id": id.to_string(), "prove": true})).await
+    }
+
+    /// `tx_decode`: what base64 of canonical bytes says.
+    pub async fn decode(&self, transaction: &str) -> Result<Decoded, ClientError> {
+        self.call("tx_decode", json!({"tx": transaction})).await
+    }
+
+    /// `account_get`.
+    pub async fn account(&self, id: &AccountId) -> Result<AccountJson, ClientError> {
+        self.call("account_get", json!({"id": id.to_string()})).await
+    }
+
+    /// `account_history`, newest first.
+    pub async fn history(
+        &self,
+        id: &AccountId,
+        cursor: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<HistoryList, ClientError> {
+        let params = Map::from_iter([("id".to_string(), id.to_string().into())]);
+        self.call("account_history", page(params, cursor, limit)).await
+    }
+
+    /// `order_get`; the platform is an account or its public name.
+    pub async fn order(&self, platform: &str, order_id: &Label) -> Result<OrderView, ClientError> {
+        self.call("order_get", json!({"platform": platform, "orderId": order_id.as_str()})).await
+    }
+
+    /// `platform_list`.
+    pub async fn platforms(&self) -> Result<PlatformList, ClientError> {
+        self.call("platform_list", json!({})).await
+    }
+
+    /// `node_info`.
+    pub async fn node_info(&self) -> Result<NodeInfo, ClientError> {
+        self.call("node_info", json!({})).await
+    }
+
+    /// `net_peers`.
+    pub async fn peers(&self) -> Result<Peers, ClientError> {
+        self.call("net_peers", json!({})).await
+    }
+}

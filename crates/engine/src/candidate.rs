@@ -1,0 +1,210 @@
+//! Building a block from the mempool and validating one that somebody proposed.
+//!
+//! Invariant: a candidate that comes out of here reproduces every root in its header when it is executed on the decided
+//! state before it, and holds only transactions that are verified, in time, and in no earlier block.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use vostro_execution::{Executed, StateRead, Tree, execute};
+use vostro_types::block::HEADER_VERSION;
+use vostro_types::codec::encode;
+use vostro_types::transaction::{MAX_VALIDITY_MS, verify_all};
+use vostro_types::{
+    Block, BlockId, Hash, Header, Height, Time, Transaction, TxId, ValidatorSet, VerifiedTransaction,
+};
+
+use crate::mempool::Mempool;
+use crate::recent::RecentIds;
+
+/// The decided state that a candidate builds on.
+pub struct Parent<'a> {
+    /// Hash that names the chain.
+    pub chain: Hash,
+    /// Id of the decided block; the genesis hash at height 0.
+    pub id: BlockId,
+    /// Its height.
+    pub height: Height,
+    /// Its time.
+    pub time: Time,
+    /// State after it.
+    pub state: &'a (dyn StateRead + 'a),
+    /// State tree after it.
+    pub tree: &'a Tree,
+    /// Who decides the next block.
+    pub validators: &'a ValidatorSet,
+    /// Ids that must not be executed again.
+    pub recent: &'a RecentIds,
+}
+
+/// Caps of a block.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockLimits {
+    /// Most transactions.
+    pub transactions: usize,
+    /// Most bytes of encoded transactions.
+    pub bytes: usize,
+}
+
+/// A block and what executing it does.
+#[derive(Debug)]
+pub struct Candidate {
+    /// The block.
+    pub block: Arc<Block>,
+    /// Ids of its transactions, in order.
+    pub ids: Vec<TxId>,
+    /// What executing it does.
+    pub executed: Executed,
+}
+
+/// Why a block must not be prepared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// A header field is not what the parent demands.
+    #[error("header: {field} is not what the parent demands")]
+    Header {
+        /// The field.
+        field: &'static str,
+    },
+    /// More transactions or bytes than a block may have.
+    #[error("the block exceeds its caps")]
+    TooLarge,
+    /// A transaction that may not be in it.
+    #[error("transaction {index}: {reason}")]
+    Transaction {
+        /// Its position.
+        index: usize,
+        /// The rule it breaks.
+        reason: &'static str,
+    },
+    /// Executing it gives another root.
+    #[error("executing the block gives another {root}")]
+    Root {
+        /// Which root.
+        root: &'static str,
+    },
+}
+
+/// Whether a transaction may be in a block at `time`.
+fn in_time(valid_until: Time, time: Time) -> bool {
+    time <= valid_until && valid_until <= time.plus(MAX_VALIDITY_MS)
+}
+
+/// Builds the next block from the mempool; `time` is above the parent's.
+pub fn build(parent: &Parent<'_>, mempool: &Mempool, limits: BlockLimits, time: Time) -> Candidate {
+    let height = parent.height.next();
+    let chosen: Vec<VerifiedTransaction> = mempool
+        .select(limits.transactions, limits.bytes)
+        .into_iter()
+        .filter(|t| in_time(t.body().valid_until, time) && !parent.recent.contains(&t.id()))
+        .map(Arc::unwrap_or_clone)
+        .collect();
+    let executed = execute(parent.state, parent.tree, height, time, &chosen);
+    let ids = chosen.iter().map(VerifiedTransaction::id).collect();
+    let transactions: Vec<Transaction> = chosen.into_iter().map(VerifiedTransaction::into_transaction).collect();
+    let header = Header {
+        version: HEADER_VERSION,
+        epoch: parent.validators.epoch(),
+        height,
+        parent: parent.id,
+        time,
+        validators: parent.validators.hash(),
+        next_validators: parent.validators.hash(),
+        transactions_root: executed.transactions_root,
+        receipts_root: executed.receipts_root,
+        state_root: executed.state_root,
+    };
+    Candidate { block: Arc::new(Block { header, transactions }), ids, executed }
+}
+
+/// Checks what a header says about its place in the chain.
+fn check_header(parent: &Parent<'_>, block: &Block) -> Result<(), Invalid> {
+    let header = &block.header;
+    let checks = [
+        ("version", header.version == HEADER_VERSION),
+        ("epoch", header.epoch == parent.validators.epoch()),
+        ("height", header.height == parent.height.next()),
+        ("parent", header.parent == parent.id),
+        ("time", header.time > parent.time),
+        ("validators", header.validators == parent.validators.hash()),
+        ("next validators", header.next_validators == parent.validators.hash()),
+    ];
+    match checks.into_iter().find(|(_, good)| !good) {
+        Some((field, _)) => Err(Invalid::Header { field }),
+        None => Ok(()),
+    }
+}
+
+/// Verifies a block's transactions, each signature once: those that wait in the mempool were verified on admission.
+fn verify_transactions(
+    parent: &Parent<'_>,
+    block: &Block,
+    mempool: Option<&Mempool>,
+) -> Result<Vec<VerifiedTransaction>, Invalid> {
+    let mut verified: Vec<Option<VerifiedTransaction>> = Vec::with_capacity(block.transactions.len());
+    let mut unknown = Vec::new();
+    for transaction in &block.transactions {
+        let known = mempool.and_then(|pool| {
+            // The id does not cover the signatures, so the whole transaction must be the same.
+            let found = pool.get(&transaction.body.id(&parent.chain))?;
+            (found.transaction() == transaction).then(|| VerifiedTransaction::clone(found))
+        });
+        if known.is_none() {
+            unknown.push(transaction.clone());
+        }
+        verified.push(known);
+    }
+    let mut fresh = verify_all(unknown, &parent.chain).into_iter();
+    let mut transactions = Vec::with_capacity(verified.len());
+    for (index, known) in verified.into_iter().enumerate() {
+        let transaction = match known {
+            Some(transaction) => transaction,
+            None => fresh
+                .next()
+                .expect("one verdict for each unknown transaction")
+                .map_err(|_| Invalid::Transaction { index, reason: "a signature does not verify" })?,
+        };
+        transactions.push(transaction);
+    }
+    Ok(transactions)
+}
+
+/// Validates and executes a block that should follow `parent`. Signatures known from `mempool` are not checked again.
+///
+/// # Errors
+/// [`Invalid`] names the first rule that is broken.
+pub fn validate(
+    parent: &Parent<'_>,
+    block: Arc<Block>,
+    mempool: Option<&Mempool>,
+    limits: BlockLimits,
+) -> Result<Candidate, Invalid> {
+    check_header(parent, &block)?;
+    let bytes: usize = block.transactions.iter().map(|t| encode(t).len()).sum();
+    if block.transactions.len() > limits.transactions || bytes > limits.bytes {
+        return Err(Invalid::TooLarge);
+    }
+    let transactions = verify_transactions(parent, &block, mempool)?;
+    let time = block.header.time;
+    let mut seen = BTreeSet::new();
+    for (index, transaction) in transactions.iter().enumerate() {
+        if !in_time(transaction.body().valid_until, time) {
+            return Err(Invalid::Transaction { index, reason: "not valid at the block's time" });
+        }
+        if parent.recent.contains(&transaction.id()) || !seen.insert(transaction.id()) {
+            return Err(Invalid::Transaction { index, reason: "it is in an earlier block or twice in this one" });
+        }
+    }
+    let executed = execute(parent.state, parent.tree, block.header.height, time, &transactions);
+    if executed.transactions_root != block.header.transactions_root {
+        return Err(Invalid::Root { root: "transactions root" });
+    }
+    if executed.receipts_root != block.header.receipts_root {
+        return Err(Invalid::Root { root: "receipts root" });
+    }
+    if executed.state_root != block.header.state_root {
+        return Err(Invalid::Root { root: "state root" });
+    }
+    let ids = transactions.iter().map(VerifiedTransaction::id).collect();
+    Ok(Candidate { block, ids, executed })
+}

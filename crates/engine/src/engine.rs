@@ -1,0 +1,669 @@
+//! The engine: one node's whole behaviour as a value that takes events and gives actions.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use vostro_consensus::{
+    Config, DecidedBlock, Durable, Effect, Effects, Evidence, GuardMark, Input, Record, Replica, Seq, Signed, Timing,
+    Tip, To,
+};
+use vostro_execution::{Changes, Layered, Overlay, StateRead, Tree};
+use vostro_settlement::read;
+use vostro_types::transaction::MAX_VALIDITY_MS;
+use vostro_types::{
+    Block, BlockId, Certificate, Genesis, Hash, Height, Receipt, SecretKey, Time, Transaction, TxId, ValidatorIndex,
+    ValidatorSet, VerifiedTransaction, View,
+};
+
+use crate::candidate::{BlockLimits, Candidate, Parent, build, validate};
+use crate::mempool::{Mempool, MempoolLimits, NotInserted};
+use crate::recent::RecentIds;
+use crate::sync::CatchUp;
+use crate::wire::{GossipBatch, MAX_BATCH_BYTES, SyncRequest, SyncResponse, batches};
+
+/// A transaction that waits this long is sent directly to the primary, in case gossip lost it. Milliseconds.
+pub const FORWARD_AFTER_MS: u64 = 500;
+/// Executed blocks of the height being decided that are kept; of more, the oldest goes.
+const MAX_CANDIDATES: usize = 8;
+/// How often undecided messages are repeated, in milliseconds.
+const REBROADCAST_MS: u64 = 250;
+
+/// Bounds of an engine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EngineLimits {
+    /// Of the mempool.
+    pub mempool: MempoolLimits,
+}
+
+/// What a node starts from.
+pub struct Boot {
+    /// The chain's first facts.
+    pub genesis: Arc<Genesis>,
+    /// The voting key; `None` for an observer.
+    pub key: Option<SecretKey>,
+    /// State after the tip; keeps up with [`Action::Commit`] until [`Event::Durable`].
+    pub state: Arc<dyn StateRead + Send + Sync>,
+    /// State tree after the tip.
+    pub tree: Tree,
+    /// The last durable block.
+    pub tip: Tip,
+    /// Ids of the blocks of the last validity window.
+    pub recent: RecentIds,
+    /// The signer guard's mark.
+    pub guard: Option<GuardMark>,
+    /// The consensus log's records, in order.
+    pub records: Vec<Record>,
+    /// Bounds.
+    pub limits: EngineLimits,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A message of the ordering protocol arrived from a peer, unverified.
+    Message {
+        /// Which validator's connection brought it; `None` for another peer.
+        from: Option<ValidatorIndex>,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// Clients handed in transactions whose signatures verify.
+    Submitted {
+        /// Comes back in [`Action::Admitted`].
+        ticket: u64,
+        /// In the order given.
+        transactions: Vec<VerifiedTransaction>,
+    },
+    /// Peers sent transactions whose signatures verify.
+    Gossiped {
+        /// In the order given.
+        transactions: Vec<VerifiedTransaction>,
+    },
+    /// Everything up to this [`Action::Persist`] is durable.
+    Persisted(Seq),
+    /// The block of this height and all before are durable, and the state given at boot has their changes.
+    Durable(Height),
+    /// A validator is connected.
+    Connected(ValidatorIndex),
+    /// A validator is no longer connected.
+    Disconnected(ValidatorIndex),
+    /// The answer to [`Action::Request`]: bytes of a [`SyncResponse`], or nothing if it failed.
+    SyncAnswer {
+        /// Who was asked.
+        from: ValidatorIndex,
+        /// The bytes.
+        bytes: Option<Vec<u8>>,
+    },
+    /// The time asked for by [`Action::WakeAt`] has come.
+    Tick,
+}
+
+/// What became of a transaction that was handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It waits for a block.
+    Pending(TxId),
+    /// A decided block holds it already.
+    Decided(TxId),
+}
+
+/// Why a transaction was not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Its time has passed.
+    #[error("the transaction expired at {valid_until}, before the chain's time {now}")]
+    Expired {
+        /// Its last valid time.
+        valid_until: Time,
+        /// The chain's time.
+        now: Time,
+    },
+    /// It would be valid for too long.
+    #[error("the transaction is valid until {valid_until}, more than an hour after {now}")]
+    TooFarAhead {
+        /// Its last valid time.
+        valid_until: Time,
+        /// The chain's time.
+        now: Time,
+    },
+    /// No such sender is on the ledger (yet).
+    #[error("the sender is not on the ledger")]
+    UnknownSender,
+    /// None of the keys that signed belongs to the sender.
+    #[error("no key that signed belongs to the sender")]
+    ForeignKeys,
+    /// The mempool is at its cap.
+    #[error("the mempool is full")]
+    Full,
+}
+
+/// A decided block and everything that follows from it.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// The block.
+    pub block: Arc<Block>,
+    /// Its commit certificate.
+    pub certificate: Certificate,
+    /// Ids of its transactions, in order.
+    pub ids: Vec<TxId>,
+    /// Its receipts, deadlines' included.
+    pub receipts: Vec<Receipt>,
+    /// Changes to the state.
+    pub changes: Arc<Changes>,
+    /// State tree after it.
+    pub tree: Tree,
+}
+
+/// What the host has to do, in order.
+#[derive(Debug)]
+pub enum Action {
+    /// Append to the consensus log, write the guard's mark, make both durable, answer [`Event::Persisted`].
+    Persist {
+        /// Number to answer with.
+        seq: Seq,
+        /// Records in order.
+        records: Vec<Record>,
+        /// The guard's mark, if it rose.
+        guard: Option<GuardMark>,
+    },
+    /// Append the block to the block log before any later record; once it is durable, apply its changes to the state,
+    /// tell clients and answer [`Event::Durable`].
+    Commit(Box<Committed>),
+    /// Send a message of the ordering protocol to all validators and observers, or to one validator.
+    Send {
+        /// To whom.
+        to: To,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// Gossip a batch of transactions.
+    Gossip(Vec<u8>),
+    /// Send a batch of transactions to one validator directly.
+    Forward {
+        /// To whom.
+        to: ValidatorIndex,
+        /// Bytes of a [`GossipBatch`].
+        bytes: Vec<u8>,
+    },
+    /// Ask a validator for decided blocks; answer [`Event::SyncAnswer`].
+    Request {
+        /// Whom.
+        to: ValidatorIndex,
+        /// What.
+        request: SyncRequest,
+    },
+    /// Give [`Event::Tick`] at this time; replaces the time asked for before.
+    WakeAt(Time),
+    /// What became of [`Event::Submitted`], one result for each transaction.
+    Admitted {
+        /// As given.
+        ticket: u64,
+        /// In the order given.
+        results: Vec<Result<Admission, Refusal>>,
+    },
+    /// Lower a validator's standing.
+    Penalise {
+        /// Whose.
+        validator: ValidatorIndex,
+        /// Why.
+        reason: String,
+    },
+    /// A validator contradicted itself.
+    Evidence(Box<Evidence>),
+    /// Something an operator should know.
+    Warn(String),
+    /// The node must stop: going on could do harm. Says why.
+    Halt(String),
+}
+
+/// Figures of an engine, for metrics and status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Decided height, durable or not yet.
+    pub height: Height,
+    /// View of the height being decided.
+    pub view: View,
+    /// Highest height known to be decided anywhere.
+    pub target: Height,
+    /// Transactions that wait.
+    pub mempool: usize,
+    /// Their bytes.
+    pub mempool_bytes: usize,
+    /// Views entered above 0 since boot.
+    pub view_changes: u64,
+    /// Blocks proposed since boot.
+    pub proposed: u64,
+    /// Messages refused since boot.
+    pub refused_messages: u64,
+    /// Contradictions of validators seen since boot.
+    pub evidence: u64,
+}
+
+/// A node's whole behaviour.
+pub struct Engine {
+    chain: Hash,
+    validators: Arc<ValidatorSet>,
+    block_limits: BlockLimits,
+    replica: Replica,
+    mempool: Mempool,
+    recent: RecentIds,
+    sync: CatchUp,
+    connected: BTreeSet<ValidatorIndex>,
+    tip: (BlockId, Height, Time),
+    tree: Tree,
+    base: Arc<dyn StateRead + Send + Sync>,
+    layers: VecDeque<(Height, Arc<Changes>)>,
+    candidates: BTreeMap<BlockId, Candidate>,
+    candidate_order: VecDeque<BlockId>,
+    next_deadline: Option<Time>,
+    demanded: bool,
+    replica_wake: Option<Time>,
+    last_wake: Option<Time>,
+    figures: Snapshot,
+    now: Time,
+}
+
+impl Engine {
+    /// Starts a node.
+    pub fn boot(boot: Boot, now: Time) -> (Self, Vec<Action>) {
+        let Boot { genesis, key, state, tree, tip, recent, guard, records, limits } = boot;
+        let chain = genesis.hash();
+        let validators = Arc::new(genesis.validator_set());
+        let timing = Timing::new(&genesis.consensus, REBROADCAST_MS);
+        let config = Config { chain, validators: validators.clone(), key, timing };
+        let at = (tip.block, tip.height, tip.time);
+        let (replica, effects) = Replica::boot(config, Durable { tip, guard, records }, now);
+        let consensus = &genesis.consensus;
+        let mut engine = Engine {
+            chain,
+            validators,
+            block_limits: BlockLimits {
+                transactions: consensus.max_block_transactions as usize,
+                bytes: consensus.max_block_bytes as usize,
+            },
+            replica,
+            mempool: Mempool::new(limits.mempool),
+            recent,
+            sync: CatchUp::default(),
+            connected: BTreeSet::new(),
+            tip: at,
+            tree,
+            base: state,
+            layers: VecDeque::new(),
+            candidates: BTreeMap::new(),
+            candidate_order: VecDeque::new(),
+            next_deadline: None,
+            demanded: false,
+            replica_wake: None,
+            last_wake: None,
+            figures: Snapshot::default(),
+            now,
+        };
+        engine.next_deadline = engine.read(vostro_settlement::next_deadline);
+        let mut actions = Vec::new();
+        engine.carry_out(effects, &mut actions);
+        engine.settle_step(&mut actions);
+        (engine, actions)
+    }
+
+    /// Takes one event at wall time `now`.
+    pub fn step(&mut self, now: Time, event: Event) -> Vec<Action> {
+        self.now = now;
+        let mut actions = Vec::new();
+        match event {
+            Event::Message { from, bytes } => self.message(from, &bytes, &mut actions),
+            Event::Submitted { ticket, transactions } => self.submitted(ticket, transactions, &mut actions),
+            Event::Gossiped { transactions } => {
+                for transaction in transactions {
+                    // What a peer sends and this node refuses is the peer's loss only.
+                    let _ = self.admit(Arc::new(transaction));
+                }
+            }
+            Event::Persisted(seq) => self.input(Input::Persisted(seq), &mut actions),
+            Event::Durable(height) => self.layers.retain(|(layer, _)| *layer > height),
+            Event::Connected(validator) => {
+                self.connected.insert(validator);
+                self.input(Input::Reconnected(validator), &mut actions);
+            }
+            Event::Disconnected(validator) => {
+                self.connected.remove(&validator);
+            }
+            Event::SyncAnswer { from, bytes } => self.sync_answer(from, bytes, &mut actions),
+            Event::Tick => {
+                self.last_wake = None;
+                // The core asks anew for what it still waits for.
+                self.replica_wake = self.replica_wake.filter(|time| *time > now);
+                self.input(Input::Tick, &mut actions);
+                self.forward_stale(&mut actions);
+            }
+        }
+        self.settle_step(&mut actions);
+        actions
+    }
+
+    /// Figures for metrics and status.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            height: self.tip.1,
+            view: self.replica.view(),
+            target: self.sync.target().max(self.tip.1),
+            mempool: self.mempool.len(),
+            mempool_bytes: self.mempool.bytes(),
+            ..self.figures
+        }
+    }
+
+    /// This node's place among the validators; `None` for an observer.
+    pub fn me(&self) -> Option<ValidatorIndex> {
+        self.replica.me()
+    }
+
+    /// Whether a transaction waits for a block.
+    pub fn is_pending(&self, id: &TxId) -> bool {
+        self.mempool.get(id).is_some()
+    }
+
+    fn read<T>(&self, f: impl FnOnce(&dyn vostro_settlement::Reader) -> T) -> T {
+        let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|(_, changes)| &**changes));
+        f(&Overlay::new(&layered))
+    }
+
+    fn input(&mut self, input: Input, actions: &mut Vec<Action>) {
+        let effects = self.replica.step(self.now, input);
+        self.carry_out(effects, actions);
+    }
+
+    /// Carries effects out in order; what they ask of the engine itself is answered to the core at once.
+    fn carry_out(&mut self, effects: Effects, actions: &mut Vec<Action>) {
+        let mut queue: VecDeque<Effect> = effects.into();
+        while let Some(effect) = queue.pop_front() {
+            let answer = match effect {
+                Effect::Persist { seq, records, guard } => {
+                    actions.push(Action::Persist { seq, records, guard });
+                    None
+                }
+                Effect::Send { to, message } => {
+                    actions.push(Action::Send { to, bytes: message.encode() });
+                    None
+                }
+                Effect::WakeAt(time) => {
+                    self.replica_wake = Some(time);
+                    None
+                }
+                Effect::Build { height, view, parent, min_time } => self.build(height, view, parent, min_time),
+                Effect::Execute { block } => Some(self.execute(block, actions)),
+                Effect::Decide(decided) => {
+                    if !self.commit(decided, actions) {
+                        return;
+                    }
+                    Some(Input::Demand(self.demand()))
+                }
+                Effect::Behind { height, from } => {
+                    self.sync.behind(height, from);
+                    None
+                }
+                Effect::Evidence(evidence) => {
+                    self.figures.evidence += 1;
+                    actions.push(Action::Evidence(Box::new(evidence)));
+                    None
+                }
+                Effect::Penalise { validator, offence } => {
+                    actions.push(Action::Penalise { validator, reason: format!("{offence:?}") });
+                    None
+                }
+                Effect::Withheld(why) => {
+                    actions.push(Action::Warn(format!("a signature was withheld: {why:?}")));
+                    None
+                }
+                Effect::Conflict(certificate) => {
+                    let height = certificate.height;
+                    actions.push(Action::Halt(format!(
+                        "a second commit certificate exists for height {height}: more validators are faulty than the \
+                         protocol bears"
+                    )));
+                    return;
+                }
+            };
+            if let Some(input) = answer {
+                if let Input::Demand(wanted) = input {
+                    self.demanded = wanted;
+                }
+                queue.extend(self.replica.step(self.now, input));
+            }
+        }
+    }
+
+    fn message(&mut self, from: Option<ValidatorIndex>, bytes: &[u8], actions: &mut Vec<Action>) {
+        let verified = Signed::decode(bytes).and_then(|signed| signed.verify(&self.chain, &self.validators));
+        match verified {
+            Ok(message) => {
+                let view = self.replica.view();
+                self.input(Input::Message(message), actions);
+                if self.replica.view() > view {
+                    self.figures.view_changes += 1;
+                }
+            }
+            Err(error) => {
+                self.figures.refused_messages += 1;
+                if let Some(validator) = from {
+                    actions.push(Action::Penalise { validator, reason: error.to_string() });
+                }
+            }
+        }
+    }
+
+    /// Transactions from clients: admitted, and gossiped if new.
+    fn submitted(&mut self, ticket: u64, transactions: Vec<VerifiedTransaction>, actions: &mut Vec<Action>) {
+        let mut results = Vec::with_capacity(transactions.len());
+        let mut fresh = Vec::new();
+        for transaction in transactions {
+            let transaction = Arc::new(transaction);
+            let known = self.mempool.get(&transaction.id()).is_some();
+            let result = self.admit(transaction.clone());
+            if matches!(result, Ok(Admission::Pending(_))) && !known {
+                fresh.push(transaction.transaction().clone());
+            }
+            results.push(result);
+        }
+        actions.push(Action::Admitted { ticket, results });
+        for batch in batches(fresh) {
+            actions.push(Action::Gossip(batch.to_bytes()));
+        }
+    }
+
+    fn admit(&mut self, transaction: Arc<VerifiedTransaction>) -> Result<Admission, Refusal> {
+        let id = transaction.id();
+        if self.recent.contains(&id) {
+            return Ok(Admission::Decided(id));
+        }
+        let (now, valid_until) = (self.now.max(self.tip.2), transaction.body().valid_until);
+        if valid_until < now {
+            return Err(Refusal::Expired { valid_until, now });
+        }
+        if valid_until > now.plus(MAX_VALIDITY_MS) {
+            return Err(Refusal::TooFarAhead { valid_until, now });
+        }
+        if self.mempool.get(&id).is_none() {
+            // A block would only record the rejection; here it costs the network nothing.
+            let sender = self.read(|reader| read::account(reader, transaction.body().sender));
+            let policy = sender.ok_or(Refusal::UnknownSender)?.policy;
+            if policy.weight_of(transaction.keys()) == 0 {
+                return Err(Refusal::ForeignKeys);
+            }
+        }
+        match self.mempool.insert(transaction, self.now) {
+            Ok(()) | Err(NotInserted::Known) => Ok(Admission::Pending(id)),
+            Err(NotInserted::Full) => Err(Refusal::Full),
+        }
+    }
+
+    /// Whether a block is wanted: transactions wait or a deadline is due.
+    fn demand(&self) -> bool {
+        !self.mempool.is_empty() || self.next_deadline.is_some_and(|due| due <= self.now)
+    }
+
+    fn with_parent<T>(&self, f: impl FnOnce(&Parent<'_>) -> T) -> T {
+        let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|(_, changes)| &**changes));
+        let (id, height, time) = self.tip;
+        f(&Parent {
+            chain: self.chain,
+            id,
+            height,
+            time,
+            state: &layered,
+            tree: &self.tree,
+            validators: &self.validators,
+            recent: &self.recent,
+        })
+    }
+
+    fn build(&mut self, height: Height, view: View, parent: BlockId, min_time: Time) -> Option<Input> {
+        if parent != self.tip.0 || height != self.tip.1.next() {
+            return None;
+        }
+        let time = self.now.max(min_time).max(self.tip.2.plus(1));
+        self.mempool.expire(time);
+        let candidate = self.with_parent(|parent| build(parent, &self.mempool, self.block_limits, time));
+        let block = candidate.block.clone();
+        self.figures.proposed += 1;
+        self.keep(candidate);
+        Some(Input::Built { height, view, block })
+    }
+
+    fn execute(&mut self, block: Arc<Block>, actions: &mut Vec<Action>) -> Input {
+        let id = block.id();
+        if !self.candidates.contains_key(&id) {
+            let limits = self.block_limits;
+            match self.with_parent(|parent| validate(parent, block, Some(&self.mempool), limits)) {
+                Ok(candidate) => self.keep(candidate),
+                Err(invalid) => {
+                    actions.push(Action::Warn(format!("block {id} is invalid: {invalid}")));
+                    return Input::Executed { block: id, valid: false };
+                }
+            }
+        }
+        Input::Executed { block: id, valid: true }
+    }
+
+    fn keep(&mut self, candidate: Candidate) {
+        let id = candidate.block.id();
+        if self.candidates.insert(id, candidate).is_none() {
+            self.candidate_order.push_back(id);
+        }
+        if self.candidate_order.len() > MAX_CANDIDATES
+            && let Some(oldest) = self.candidate_order.pop_front()
+        {
+            self.candidates.remove(&oldest);
+        }
+    }
+
+    /// Makes a decided block the tip. False if the node must stop.
+    fn commit(&mut self, decided: DecidedBlock, actions: &mut Vec<Action>) -> bool {
+        let (block, certificate) = decided.into_parts();
+        let id = certificate.block;
+        let known = self.candidates.remove(&id);
+        let limits = self.block_limits;
+        let executed =
+            known.map_or_else(|| self.with_parent(|p| validate(p, block, Some(&self.mempool), limits)), Ok);
+        let candidate = match executed {
+            Ok(candidate) => candidate,
+            Err(invalid) => {
+                actions.push(Action::Halt(format!(
+                    "block {id} was decided but this node cannot reproduce it ({invalid}): its state or its program \
+                     differs from the network's"
+                )));
+                return false;
+            }
+        };
+        self.candidates.clear();
+        self.candidate_order.clear();
+        let Candidate { block, ids, executed } = candidate;
+        let (height, time) = (block.header.height, block.header.time);
+        for (transaction, tx) in block.transactions.iter().zip(&ids) {
+            self.recent.insert(*tx, transaction.body.valid_until);
+            self.mempool.remove(tx);
+        }
+        self.recent.forget_before(time);
+        self.mempool.expire(time);
+        let changes = Arc::new(executed.changes);
+        self.layers.push_back((height, changes.clone()));
+        self.tip = (id, height, time);
+        self.tree = executed.tree.clone();
+        self.next_deadline = self.read(vostro_settlement::next_deadline);
+        actions.push(Action::Commit(Box::new(Committed {
+            block,
+            certificate,
+            ids,
+            receipts: executed.receipts,
+            changes,
+            tree: executed.tree,
+        })));
+        true
+    }
+
+    fn sync_answer(&mut self, from: ValidatorIndex, bytes: Option<Vec<u8>>, actions: &mut Vec<Action>) {
+        let before = self.tip.1;
+        if let Some(bytes) = bytes {
+            match SyncResponse::from_bytes(&bytes) {
+                Ok(response) => {
+                    for certified in response.blocks {
+                        let height = certified.block.header.height;
+                        if height <= self.tip.1 {
+                            continue;
+                        }
+                        let decided =
+                            DecidedBlock::verify(certified.block, certified.certificate, &self.chain, &self.validators);
+                        match decided {
+                            Ok(decided) if height == self.tip.1.next() => {
+                                self.input(Input::Synced(decided), actions);
+                                if actions.iter().any(|a| matches!(a, Action::Halt(_))) {
+                                    return;
+                                }
+                            }
+                            Ok(_) => break,
+                            Err(error) => {
+                                actions.push(Action::Penalise { validator: from, reason: format!("sync: {error}") });
+                                break;
+                            }
+                        }
+                    }
+                }
+                Err(error) => actions.push(Action::Penalise { validator: from, reason: format!("sync: {error}") }),
+            }
+        }
+        self.sync.ended(self.tip.1 > before, self.now);
+    }
+
+    /// Transactions that waited long go to the next primary directly.
+    fn forward_stale(&mut self, actions: &mut Vec<Action>) {
+        let stale = self.mempool.stale(self.now.minus(FORWARD_AFTER_MS), self.now, MAX_BATCH_BYTES);
+        let primary = self.validators.primary(self.tip.1.next(), self.replica.view());
+        if stale.is_empty() || Some(primary) == self.replica.me() {
+            return;
+        }
+        let transactions: Vec<Transaction> = stale.iter().map(|t| t.transaction().clone()).collect();
+        actions.push(Action::Forward { to: primary, bytes: GossipBatch { transactions }.to_bytes() });
+    }
+
+    /// What follows every step: demand, catch-up and the next wake-up.
+    fn settle_step(&mut self, actions: &mut Vec<Action>) {
+        let demand = self.demand();
+        if demand != self.demanded {
+            self.demanded = demand;
+            self.input(Input::Demand(demand), actions);
+        }
+        if let Some((to, request)) = self.sync.next(self.tip.1, &self.connected, self.now) {
+            actions.push(Action::Request { to, request });
+        }
+        let forward = (!self.mempool.is_empty()).then(|| self.now.plus(FORWARD_AFTER_MS));
+        let deadline = self.next_deadline.filter(|due| *due > self.now);
+        let retry = self.sync.wake_at(self.tip.1);
+        let wake = [self.replica_wake, forward, deadline, retry].into_iter().flatten().min();
+        if let Some(time) = wake
+            && self.last_wake.is_none_or(|last| time < last || last <= self.now)
+        {
+            self.last_wake = Some(time);
+            actions.push(Action::WakeAt(time));
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Mempool, proposing, execution, catch-up and consensus in one pure value.
+//!
+//! ```text
+//!   events   message · submitted · gossiped · persisted · durable · connected · sync answer · tick
+//!                                   │
+//!                       Engine::step(now, event)        no clock, socket, disk or thread inside
+//!                                   │
+//!   actions  persist · commit · send · gossip · request · wake at · admitted · penalise · halt
+//! ```
+//!
+//! Invariant: the decided chain grows only by blocks that carry a commit certificate and that this engine executed
+//! itself with equal roots; what a client is told follows from blocks the host has made durable.
+
+pub mod candidate;
+mod engine;
+pub mod mempool;
+pub mod recent;
+pub mod sync;
+pub mod wire;
+
+pub use candidate::{BlockLimits, Candidate, Invalid, Parent, validate};
+pub use engine::{
+    Action, Admission, Boot, Committed, Engine, EngineLimits, Event, FORWARD_AFTER_MS, Refusal, Snapshot,
+};
+pub use mempool::MempoolLimits;
+pub use recent::RecentIds;

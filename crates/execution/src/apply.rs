@@ -1,0 +1,102 @@
+//! Executes a block on a view of the state: receipts, changes and the roots its header must carry.
+//!
+//! Invariant: the result is a function of state, tree, height, time and transactions. Nothing is written: the caller
+//! keeps the result or drops it, and the state and tree it started from are as they were.
+
+use vostro_crypto::{Hash, merkle};
+use vostro_settlement::{BlockContext, Ledger, Reader};
+use vostro_types::block::transaction_leaf;
+use vostro_types::receipt::receipts_root;
+use vostro_types::{Genesis, Height, Receipt, Time, VerifiedTransaction};
+
+use crate::state::{Changes, MemState, Overlay, StateRead};
+use crate::tree::{Tree, key_hash, value_hash};
+
+/// What executing a block did.
+#[derive(Clone, Debug)]
+pub struct Executed {
+    /// One for each transaction in order, then one for each deadline that fired.
+    pub receipts: Vec<Receipt>,
+    /// Keys whose value differs from the state before.
+    pub changes: Changes,
+    /// The state tree after the block.
+    pub tree: Tree,
+    /// For the header: root of the transactions.
+    pub transactions_root: Hash,
+    /// For the header: root of the receipts.
+    pub receipts_root: Hash,
+    /// For the header: root of the state after the block.
+    pub state_root: Hash,
+}
+
+/// Executes `transactions` in order and then the deadlines that are due, on `state`, whose tree is `tree`.
+///
+/// Whether a transaction was executed before is the caller's to know: ids are remembered with the blocks, not in the
+/// state.
+pub fn execute(
+    state: &dyn StateRead,
+    tree: &Tree,
+    height: Height,
+    time: Time,
+    transactions: &[VerifiedTransaction],
+) -> Executed {
+    let context = BlockContext { height, time };
+    let mut overlay = Overlay::new(state);
+    let mut receipts: Vec<Receipt> =
+        transactions.iter().map(|tx| vostro_settlement::apply(&context, tx, &mut overlay)).collect();
+    receipts.extend(vostro_settlement::fire_deadlines(&context, &mut overlay));
+    let changes = overlay.into_changes();
+    let tree = update_tree(tree, &changes);
+    let leaves: Vec<Hash> = transactions.iter().map(|tx| transaction_leaf(tx.transaction())).collect();
+    Executed {
+        transactions_root: merkle::root(&leaves),
+        receipts_root: receipts_root(&receipts),
+        state_root: tree.root(),
+        receipts,
+        changes,
+        tree,
+    }
+}
+
+/// The state before the first block, as changes to an empty one, and its tree.
+pub fn genesis_state(genesis: &Genesis) -> (Changes, Tree) {
+    let nothing = MemState::new();
+    let mut overlay = Overlay::new(&nothing);
+    vostro_settlement::open_genesis(genesis, &mut overlay);
+    let changes = overlay.into_changes();
+    let tree = update_tree(&Tree::empty(), &changes);
+    (changes, tree)
+}
+
+/// The tree of the state after `changes`, given the tree before them.
+#[must_use]
+pub fn update_tree(tree: &Tree, changes: &Changes) -> Tree {
+    let hashed = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| (key_hash(key), value.as_deref().map(value_hash));
+    tree.update(&changes.iter().map(hashed).collect::<Vec<_>>())
+}
+
+/// The tree of a whole state. It equals the tree that grew with the state, block by block.
+pub fn rebuild_tree<K: AsRef<[u8]>, V: AsRef<[u8]>>(entries: impl IntoIterator<Item = (K, V)>) -> Tree {
+    let hashed = |(key, value): (K, V)| (key_hash(key.as_ref()), Some(value_hash(value.as_ref())));
+    Tree::empty().update(&entries.into_iter().map(hashed).collect::<Vec<_>>())
+}
+
+impl<S: StateRead + ?Sized> Reader for Overlay<'_, S> {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        StateRead::get(self, key)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+        StateRead::scan(self, from, to, limit)
+    }
+}
+
+impl<S: StateRead + ?Sized> Ledger for Overlay<'_, S> {
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        Overlay::put(self, key, value);
+    }
+
+    fn delete(&mut self, key: &[u8]) {
+        Overlay::delete(self, key);
+    }
+}

@@ -1,0 +1,290 @@
+#![allow(clippy::unwrap_used)]
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use vostro_types::codec::{decode, encode};
+
+use super::*;
+
+type Map = BTreeMap<Hash, Hash>;
+
+/// The definition in the module's picture, word for word.
+fn naive(depth: usize, entries: &[(Hash, Hash)]) -> Hash {
+    match entries {
+        [] => Hash::ZERO,
+        [(key, value)] => hash(Domain::StateLeaf, &[&key.0, &value.0]),
+        _ => {
+            let (right, left): (Vec<_>, Vec<_>) = entries.iter().partition(|(key, _)| bit(key, depth));
+            hash(Domain::StateNode, &[&naive(depth + 1, &left).0, &naive(depth + 1, &right).0])
+        }
+    }
+}
+
+fn root_of(map: &Map) -> Hash {
+    naive(0, &map.iter().map(|(k, v)| (*k, *v)).collect::<Vec<_>>())
+}
+
+fn tree_of(map: &Map) -> Tree {
+    Tree::empty().update(&map.iter().map(|(k, v)| (*k, Some(*v))).collect::<Vec<_>>())
+}
+
+fn write(map: &mut Map, changes: &[Change]) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => map.insert(*key, *value),
+            None => map.remove(key),
+        };
+    }
+}
+
+/// Spread keys, and keys that share long prefixes up to all but the last bit.
+fn key() -> impl Strategy<Value = Hash> {
+    let spread = any::<[u8; 32]>().prop_map(Hash);
+    let close = (0..3usize, 0..256usize, any::<bool>()).prop_map(|(fill, at, flip)| {
+        let mut bytes = [[0u8, 0xff, 0x55][fill]; 32];
+        bytes[at / 8] ^= u8::from(flip) << (7 - at % 8);
+        Hash(bytes)
+    });
+    let last_bits = (0..8u8).prop_map(|low| {
+        let mut bytes = [0xaa; 32];
+        bytes[31] = low;
+        Hash(bytes)
+    });
+    prop_oneof![2 => spread, 2 => close, 1 => last_bits]
+}
+
+fn value() -> impl Strategy<Value = Hash> {
+    (0..6u8).prop_map(|v| Hash([v; 32]))
+}
+
+fn map(max: usize) -> impl Strategy<Value = Map> {
+    prop::collection::btree_map(key(), value(), 0..max)
+}
+
+/// Batches that write and delete, hitting present keys about half of the time.
+fn batches(base: &Map) -> impl Strategy<Value = Vec<Vec<Change>>> + use<> {
+    let known: Vec<Hash> = base.keys().copied().chain([Hash([0xaa; 32])]).collect();
+    let target = prop_oneof![key(), prop::sample::select(known)];
+    prop::collection::vec(prop::collection::vec((target, prop::option::of(value())), 0..12), 1..5)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    #[test]
+    fn root_is_the_definition_and_len_the_count(map in map(60)) {
+        let tree = tree_of(&map);
+        prop_assert_eq!(tree.root(), root_of(&map));
+        prop_assert_eq!(tree.len(), map.len());
+        for (key, value) in &map {
+            prop_assert_eq!(tree.get(key), Some(*value));
+        }
+    }
+
+    #[test]
+    fn order_of_insertion_does_not_matter(
+        entries in map(40).prop_map(|m| m.into_iter().collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let mut tree = Tree::empty();
+        for (key, value) in &entries {
+            tree = tree.update(&[(*key, Some(*value))]);
+        }
+        prop_assert_eq!(tree.root(), root_of(&entries.into_iter().collect()));
+    }
+
+    #[test]
+    fn batches_equal_single_steps_and_the_definition(
+        (base, batches) in map(40).prop_flat_map(|m| { let b = batches(&m); (Just(m), b) }),
+    ) {
+        let (mut map, mut tree) = (base, Tree::empty());
+        tree = tree.update(&map.iter().map(|(k, v)| (*k, Some(*v))).collect::<Vec<_>>());
+        for batch in batches {
+            let before = tree.root();
+            let single = batch.iter().fold(tree.clone(), |t, change| t.update(&[*change]));
+            let batched = tree.update(&batch);
+            prop_assert_eq!(tree.root(), before, "an update leaves the tree it came from alone");
+            prop_assert_eq!(tree.root(), root_of(&map));
+            write(&mut map, &batch);
+            prop_assert_eq!(batched.root(), root_of(&map));
+            prop_assert_eq!(single.root(), batched.root());
+            prop_assert_eq!((single.len(), batched.len()), (map.len(), map.len()));
+            tree = batched;
+        }
+    }
+
+    #[test]
+    fn deletion_restores_the_root(base in map(40), more in map(20)) {
+        let tree = tree_of(&base);
+        let new: Vec<_> = more.into_iter().filter(|(key, _)| !base.contains_key(key)).collect();
+        let grown = tree.update(&new.iter().map(|(k, v)| (*k, Some(*v))).collect::<Vec<_>>());
+        prop_assert_eq!(grown.len(), base.len() + new.len());
+        let back = grown.update(&new.iter().map(|(k, _)| (*k, None)).collect::<Vec<_>>());
+        prop_assert_eq!(back.root(), tree.root());
+        let none = back.update(&base.keys().map(|k| (*k, None)).collect::<Vec<_>>());
+        prop_assert_eq!((none.root(), none.len()), (Hash::ZERO, 0));
+    }
+
+    #[test]
+    fn proofs_say_what_the_tree_says(base in map(40), others in prop::collection::vec(key(), 0..12)) {
+        let tree = tree_of(&base);
+        let root = tree.root();
+        for key in base.keys().chain(&others) {
+            let proof = tree.prove(key);
+            let truth = base.get(key);
+            prop_assert_eq!(tree.get(key), truth.copied());
+            prop_assert!(proof.check(&root, key, truth));
+            prop_assert!(truth.is_none() || !proof.check(&root, key, None));
+            let idle = OtherLeaf { key: Hash([0xee; 32]), value: Hash::ZERO };
+            let padded = Proof { other: Some(idle), ..proof.clone() };
+            prop_assert!(!padded.check(&root, key, truth), "a presence proof carries nothing idle");
+            for wrong in [Hash::ZERO, Hash([0xee; 32]), root] {
+                prop_assert!(!proof.check(&root, key, Some(&wrong)) || truth == Some(&wrong));
+            }
+            prop_assert_eq!(decode::<Proof>(&encode(&proof), 16 << 10).unwrap(), proof);
+        }
+    }
+
+    #[test]
+    fn no_proof_of_one_key_speaks_for_another(base in map(24)) {
+        let tree = tree_of(&base);
+        for (key, value) in &base {
+            for other in base.keys().filter(|other| *other != key) {
+                let proof = tree.prove(other);
+                prop_assert!(!proof.check(&tree.root(), key, Some(value)) || proof.path == tree.prove(key).path);
+                prop_assert!(!proof.check(&tree.root(), key, None), "a present key cannot be shown absent");
+                // the strongest forgery: the true path of a neighbour with that neighbour as the other leaf
+                let forged = Proof { other: Some(OtherLeaf { key: *other, value: base[other] }), ..proof };
+                prop_assert!(!forged.check(&tree.root(), key, None));
+            }
+        }
+    }
+}
+
+fn sample(count: u64) -> Map {
+    (0..count).map(|i| (key_hash(&i.to_le_bytes()), value_hash(&i.to_be_bytes()))).collect()
+}
+
+#[test]
+fn every_single_bit_of_proof_value_and_root_matters() {
+    let map = sample(50);
+    let (tree, first) = (tree_of(&map), *map.keys().next().unwrap());
+    let mut near = first;
+    near.0[31] ^= 1; // absent, ends in the leaf of `first`
+    let absent = (1000u64..).map(|i| key_hash(&i.to_le_bytes()));
+    let empty = absent.clone().find(|key| tree.prove(key).other.is_none()).unwrap();
+    for key in [first, near, empty] {
+        let (root, proof, value) = (tree.root(), tree.prove(&key), tree.get(&key));
+        assert!(proof.check(&root, &key, value.as_ref()));
+        let bytes = encode(&proof);
+        for at in 0..bytes.len() * 8 {
+            let mut mutated = bytes.clone();
+            mutated[at / 8] ^= 1 << (at % 8);
+            let accepted =
+                decode::<Proof>(&mutated, 16 << 10).is_ok_and(|p| p.check(&root, &key, value.as_ref()) && p != proof);
+            assert!(!accepted, "bit {at} of the proof");
+        }
+        for at in 0..256 {
+            let flip = |mut h: Hash| {
+                h.0[at / 8] ^= 1 << (at % 8);
+                h
+            };
+            assert!(!proof.check(&flip(root), &key, value.as_ref()), "bit {at} of the root");
+            if let Some(value) = value {
+                assert!(!proof.check(&root, &key, Some(&flip(value))), "bit {at} of the value");
+                assert!(!proof.check(&root, &flip(key), Some(&value)), "bit {at} of the key");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_node_does_not_pass_for_a_leaf_nor_a_leaf_for_a_node() {
+    // Second preimage: present the two children of the root as key and value of one leaf, and the reverse.
+    let map: Map = [(Hash([0; 32]), Hash([1; 32])), (Hash([0xff; 32]), Hash([2; 32]))].into();
+    let tree = tree_of(&map);
+    let [left, right] = [0, 0xff].map(|byte| leaf_hash(&Hash([byte; 32]), &map[&Hash([byte; 32])]));
+    assert_eq!(tree.root(), node_hash(&left, &right));
+    let as_leaf = Proof { path: vec![], other: None };
+    assert!(!as_leaf.check(&tree.root(), &left, Some(&right)));
+    let absent = Proof { path: vec![], other: Some(OtherLeaf { key: left, value: right }) };
+    assert!(!absent.check(&tree.root(), &Hash([7; 32]), None));
+    let lone = Tree::empty().update(&[(Hash([0; 32]), Some(Hash([0x80; 32])))]);
+    let as_node = Proof { path: vec![Hash([0x80; 32])], other: None };
+    assert!(!as_node.check(&lone.root(), &Hash([0; 32]), None));
+}
+
+#[test]
+fn a_leaf_off_its_path_shows_no_absence() {
+    // a root no update makes: the leaf of 0x00.. on the right
+    let stray = OtherLeaf { key: Hash([0; 32]), value: Hash([1; 32]) };
+    let root = node_hash(&Hash::ZERO, &leaf_hash(&stray.key, &stray.value));
+    let proof = Proof { path: vec![Hash::ZERO], other: Some(stray) };
+    assert!(!proof.check(&root, &Hash([0xff; 32]), None));
+    assert!(!proof.check(&root, &stray.key, None));
+}
+
+#[test]
+fn small_trees_are_what_the_definition_says() {
+    assert_eq!(Tree::empty().root(), Hash::ZERO);
+    assert!(Tree::empty().prove(&Hash([3; 32])).check(&Hash::ZERO, &Hash([3; 32]), None));
+    let (k, v) = (Hash([3; 32]), Hash([4; 32]));
+    let one = Tree::empty().update(&[(k, Some(v))]);
+    assert_eq!(one.root(), hash(Domain::StateLeaf, &[&k.0, &v.0]));
+    assert_eq!(one.prove(&k), Proof { path: vec![], other: None });
+    // of two changes to a key the later counts
+    let last = Tree::empty().update(&[(k, None), (k, Some(k)), (k, Some(v))]);
+    assert_eq!(last.root(), one.root());
+    assert!(Tree::empty().update(&[(k, Some(v)), (k, None)]).is_empty());
+}
+
+#[test]
+fn keys_that_differ_in_the_last_bit_stand_at_full_depth() {
+    let (a, mut b) = (Hash([0x5a; 32]), Hash([0x5a; 32]));
+    b.0[31] ^= 1;
+    let map: Map = [(a, Hash([1; 32])), (b, Hash([2; 32]))].into();
+    let tree = tree_of(&map);
+    assert_eq!(tree.root(), root_of(&map));
+    let proof = tree.prove(&a);
+    assert_eq!(proof.path.len(), MAX_DEPTH);
+    assert!(proof.check(&tree.root(), &a, Some(&Hash([1; 32]))));
+    let mut longer = proof.clone();
+    longer.path.push(Hash::ZERO);
+    assert!(!longer.check(&tree.root(), &a, Some(&Hash([1; 32]))));
+    assert!(decode::<Proof>(&encode(&longer), 16 << 10).is_err());
+    assert_eq!(tree.update(&[(b, None)]).prove(&a).path.len(), 0);
+}
+
+#[test]
+fn a_change_that_changes_nothing_shares_everything() {
+    let map = sample(500);
+    let tree = tree_of(&map);
+    let same: Vec<Change> = map.iter().map(|(k, v)| (*k, Some(*v))).chain([(Hash([9; 32]), None)]).collect();
+    let again = tree.update(&same);
+    let (Node::Inner(a), Node::Inner(b)) = (&tree.root.node, &again.root.node) else { panic!("500 keys") };
+    assert!(Arc::ptr_eq(a, b));
+}
+
+#[test]
+fn an_update_shares_what_it_does_not_touch() {
+    fn nodes(link: &Link, out: &mut std::collections::BTreeSet<usize>) {
+        if let Node::Inner(children) = &link.node {
+            out.insert(Arc::as_ptr(children) as usize);
+            children.iter().for_each(|c| nodes(c, out));
+        }
+    }
+    let tree = tree_of(&sample(2000));
+    let next = tree.update(&[(key_hash(&7u64.to_le_bytes()), Some(Hash([1; 32])))]);
+    let (mut old, mut new) = Default::default();
+    nodes(&tree.root, &mut old);
+    nodes(&next.root, &mut new);
+    let path = tree.prove(&key_hash(&7u64.to_le_bytes())).path.len();
+    let fresh = new.difference(&old).count();
+    assert!((1..=path).contains(&fresh), "{fresh} new nodes, but only those on the key's path of {path} may be");
+}
+
+#[test]
+fn leaf_and_node_hashes_are_domain_hashes() {
+    let (a, b) = (Hash([1; 32]), Hash([2; 32]));
+    assert_eq!(leaf_hash(&a, &b), hash(Domain::StateLeaf, &[&a.0, &b.0]));
+    assert_eq!(node_hash(&a, &b), hash(Domain::StateNode, &[&a.0, &b.0]));
+}

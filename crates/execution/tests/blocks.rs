@@ -1,0 +1,373 @@
+//! Blocks of real transactions: equal results however the state is held, and proofs against headers.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use proptest::prelude::*;
+use vostro_crypto::Domain;
+use vostro_execution::proofs::{check_receipt, check_transaction, prove_receipt, prove_transaction};
+use vostro_execution::{
+    Changes, Executed, Layered, MemState, StateProof, StateRead, Tree, execute, genesis_state, rebuild_tree,
+};
+use vostro_types::codec::{decode, encode};
+use vostro_types::genesis::{ConsensusParameters, FeeSchedule, GenesisAccount, Parameters};
+use vostro_types::receipt::{Cause, Outcome};
+use vostro_types::transaction::*;
+use vostro_types::*;
+
+const START: u64 = 1_700_000_000_000;
+const ESCROW_MS: u64 = 5_000;
+const PLATFORM: u8 = 1;
+const GATEWAY: u8 = 2;
+const FEES: u8 = 3;
+/// Users and creators have the seeds from here on.
+const PEOPLE: std::ops::Range<u8> = 10..16;
+
+fn key(seed: u8) -> SecretKey {
+    SecretKey::from_seed([seed; 32])
+}
+
+fn policy(seed: u8) -> KeyPolicy {
+    KeyPolicy::single(key(seed).public())
+}
+
+fn account(seed: u8) -> AccountId {
+    policy(seed).account_id(&[0; 16])
+}
+
+fn label(text: impl Into<String>) -> Label {
+    Label::new(text).unwrap()
+}
+
+fn fen(units: u64) -> Amount {
+    Amount::new(units).unwrap()
+}
+
+fn asset() -> AssetCode {
+    "CNY".parse().unwrap()
+}
+
+fn genesis() -> Genesis {
+    let named = |name: &str, kind, seed| GenesisAccount {
+        name: label(name),
+        kind,
+        policy: policy(seed),
+        salt: [0; 16],
+        risk: false,
+    };
+    let genesis = Genesis {
+        version: 1,
+        chain_id: label("test"),
+        time: Time(START),
+        assets: vec![Asset::new(asset(), 2).unwrap()],
+        parameters: Parameters {
+            day_ms: 1_000,
+            escrow_ms: ESCROW_MS,
+            window_ms: 0,
+            max_due_per_block: 3,
+            fee: FeeSchedule { rate: Ppm::new(10_000).unwrap(), min: fen(1), cap: fen(100) },
+            debit_cap: fen(1_000_000),
+            gateway_daily_cap: fen(100_000_000),
+        },
+        consensus: ConsensusParameters {
+            base_timeout_ms: 1_000,
+            heartbeat_ms: 10_000,
+            delay_ms: 500,
+            precision_ms: 200,
+            max_block_transactions: 1_000,
+            max_block_bytes: 1 << 20,
+        },
+        validators: vec![Validator {
+            name: label("northwind"),
+            platform: account(PLATFORM),
+            key: key(100).public(),
+            network_key: key(101).public(),
+        }],
+        accounts: vec![
+            named("northwind", AccountKind::Platform, PLATFORM),
+            named("bank", AccountKind::Gateway, GATEWAY),
+            named("fees", AccountKind::NetworkFee, FEES),
+        ],
+    };
+    genesis.validate().unwrap();
+    genesis
+}
+
+fn signed(sender: u8, salt: u64, action: Action) -> VerifiedTransaction {
+    let chain = genesis().hash();
+    let body = Body {
+        version: BODY_VERSION,
+        sender: account(sender),
+        valid_until: Time(START + 600_000),
+        salt,
+        payload: Payload::One(action),
+    };
+    body.sign(&chain, &[&key(sender)]).verify(&chain).unwrap()
+}
+
+fn deposit(to: u8, units: u64, reference: u64) -> VerifiedTransaction {
+    let action = Deposit {
+        channel: label("wire"),
+        channel_ref: label(format!("ref {reference}")),
+        to: account(to),
+        asset: asset(),
+        amount: fen(units),
+    };
+    signed(GATEWAY, reference, Action::Deposit(action))
+}
+
+fn transfer(from: u8, to: u8, units: u64, salt: u64) -> VerifiedTransaction {
+    let action = Transfer { to: account(to), asset: asset(), amount: fen(units), memo: Hash::ZERO };
+    signed(from, salt, Action::Transfer(action))
+}
+
+fn pay(from: u8, order: u64, mode: PayMode) -> VerifiedTransaction {
+    let action = Pay {
+        origin: account(PLATFORM),
+        order_id: label(format!("order {order}")),
+        item: ItemRef { host: account(PLATFORM), item: label("course"), version: 1 },
+        price: None,
+        mode,
+        fee_bearer: FeeBearer::PAYEE,
+        expected_total: fen(1_990),
+    };
+    signed(from, order, Action::Pay(action))
+}
+
+/// Accounts, a plan, an item and money: what every test's chain begins with.
+fn first_block() -> Vec<VerifiedTransaction> {
+    let open = |seed: u8| {
+        let kind = if seed == PEOPLE.start { AccountKind::Creator } else { AccountKind::User };
+        let action = OpenAccount { kind, policy: policy(seed), salt: [0; 16] };
+        signed(PLATFORM, seed.into(), Action::OpenAccount(action))
+    };
+    let leg = |payee, parts| PlanLeg {
+        payee,
+        share: Share::Rate(Ppm::new(parts).unwrap()),
+        refund: RefundPolicy::Proportional,
+    };
+    let plan = RegisterPlan {
+        plan: label("standard"),
+        version: 1,
+        legs: vec![leg(Payee::Creator, 700_000), leg(Payee::Host, 300_000)],
+    };
+    let item = RegisterItem {
+        item: label("course"),
+        version: 1,
+        asset: asset(),
+        price: Price::Fixed(fen(1_990)),
+        tax: None,
+        plan: label("standard"),
+        plan_version: 1,
+        creator: account(PEOPLE.start),
+        terms: Terms { duration_ms: None, units: None, scope: label("video") },
+    };
+    let mut block: Vec<_> = PEOPLE.map(open).collect();
+    block.push(signed(PLATFORM, 1_000, Action::RegisterPlan(plan)));
+    block.push(signed(PLATFORM, 1_001, Action::RegisterItem(item)));
+    block.extend(PEOPLE.map(|seed| deposit(seed, 10_000, 2_000 + u64::from(seed))));
+    block
+}
+
+/// A chain whose state is held in memory and whose tree grows with it.
+struct Chain {
+    state: MemState,
+    tree: Tree,
+    height: u64,
+}
+
+impl Chain {
+    fn new() -> Chain {
+        let (changes, tree) = genesis_state(&genesis());
+        let mut state = MemState::new();
+        state.apply(&changes);
+        Chain { state, tree, height: 0 }
+    }
+
+    fn try_block(&self, transactions: &[VerifiedTransaction]) -> Executed {
+        self.at(&self.state, self.height + 1, transactions)
+    }
+
+    fn at(&self, state: &dyn StateRead, height: u64, transactions: &[VerifiedTransaction]) -> Executed {
+        execute(state, &self.tree, Height(height), time(height), transactions)
+    }
+
+    fn block(&mut self, transactions: &[VerifiedTransaction]) -> Executed {
+        let executed = self.try_block(transactions);
+        self.state.apply(&executed.changes);
+        self.tree = executed.tree.clone();
+        self.height += 1;
+        executed
+    }
+}
+
+/// A second a block.
+fn time(height: u64) -> Time {
+    Time(START + 1_000 * height)
+}
+
+fn header(executed: &Executed) -> Header {
+    let any = vostro_crypto::hash(Domain::Object, &[b"not looked at"]);
+    Header {
+        version: 1,
+        epoch: Epoch(0),
+        height: Height(1),
+        parent: BlockId(any),
+        time: time(1),
+        validators: any,
+        next_validators: any,
+        transactions_root: executed.transactions_root,
+        receipts_root: executed.receipts_root,
+        state_root: executed.state_root,
+    }
+}
+
+/// Payments of every kind of fate: applied, unfunded, replayed, to oneself, waiting for a deadline.
+fn transactions() -> impl Strategy<Value = Vec<VerifiedTransaction>> {
+    let one = (0..4u8, PEOPLE, PEOPLE, 0..6_000u64, 0..40u64).prop_map(|(what, a, b, units, n)| match what {
+        0 => deposit(a, units, 10_000 + n),
+        1 => transfer(a, b, units, 20_000 + n),
+        2 => pay(a, 30_000 + n, PayMode::Escrow),
+        _ => pay(a, 30_000 + n, if n % 2 == 0 { PayMode::Instant } else { PayMode::Maturing(1) }),
+    });
+    prop::collection::vec(one, 0..10)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn roots_are_the_same_however_the_state_is_held(blocks in prop::collection::vec(transactions(), 1..9)) {
+        let mut chain = Chain::new();
+        let base = chain.state.clone();
+        let mut pending: Vec<Changes> = Vec::new();
+        for block in std::iter::once(first_block()).chain(blocks) {
+            let height = chain.height + 1;
+            let layered = chain.at(&Layered::new(&base, &pending), height, &block);
+            let twice = chain.try_block(&block);
+            let before = (chain.state.clone(), chain.tree.root());
+            let executed = chain.block(&block);
+            for other in [&layered, &twice] {
+                prop_assert_eq!(other.state_root, executed.state_root);
+                prop_assert_eq!(other.transactions_root, executed.transactions_root);
+                prop_assert_eq!(other.receipts_root, executed.receipts_root);
+                prop_assert_eq!(&other.receipts, &executed.receipts);
+                prop_assert_eq!(&other.changes, &executed.changes);
+            }
+            for (key, value) in &executed.changes {
+                prop_assert_ne!(&before.0.get(key), value, "a change that changes nothing");
+            }
+            prop_assert_eq!(executed.changes.is_empty(), before.1 == executed.state_root);
+            prop_assert!(executed.receipts.len() >= block.len());
+            // grown block by block or built from the whole, the tree is one
+            prop_assert_eq!(executed.tree.root(), executed.state_root);
+            prop_assert_eq!(rebuild_tree(chain.state.iter()).root(), executed.state_root);
+            prop_assert_eq!(executed.tree.len(), chain.state.len());
+            pending.push(executed.changes);
+        }
+    }
+}
+
+#[test]
+fn genesis_has_a_state_and_a_root() {
+    let (changes, tree) = genesis_state(&genesis());
+    let mut state = MemState::new();
+    state.apply(&changes);
+    assert!(!state.is_empty());
+    assert_eq!(rebuild_tree(state.iter()).root(), tree.root());
+    let mut other = genesis();
+    other.parameters.escrow_ms += 1;
+    assert_ne!(genesis_state(&other).1.root(), tree.root());
+}
+
+#[test]
+fn the_first_block_applies_and_a_dropped_try_leaves_no_trace() {
+    let mut chain = Chain::new();
+    let (state, root) = (chain.state.clone(), chain.tree.root());
+    let tried = chain.try_block(&first_block());
+    assert_ne!(tried.state_root, root);
+    drop(tried);
+    assert_eq!((&chain.state, chain.tree.root()), (&state, root));
+    let executed = chain.block(&first_block());
+    assert!(executed.receipts.iter().all(vostro_types::Receipt::applied), "{:?}", executed.receipts);
+}
+
+#[test]
+fn a_refused_transaction_changes_nothing() {
+    let mut chain = Chain::new();
+    let root = chain.block(&first_block()).state_root;
+    let refused = transfer(PEOPLE.start, PEOPLE.start + 1, 10_001, 1);
+    let executed = chain.block(std::slice::from_ref(&refused));
+    let [receipt] = &executed.receipts[..] else { panic!("one receipt") };
+    assert!(matches!(receipt.outcome, Outcome::Rejected { code: 301, .. }), "{:?}", receipt.outcome);
+    assert_eq!(receipt.cause, Cause::Transaction(refused.id()));
+    assert!(executed.changes.is_empty());
+    assert_eq!(executed.state_root, root);
+}
+
+#[test]
+fn deadlines_fire_behind_the_transactions_a_bounded_number_a_block() {
+    let mut chain = Chain::new();
+    chain.block(&first_block());
+    let orders: Vec<_> = (0..5).map(|n| pay(PEOPLE.start + 1, n, PayMode::Escrow)).collect();
+    assert!(chain.block(&orders).receipts.iter().all(vostro_types::Receipt::applied));
+    let mut fired = Vec::new();
+    for n in 0..10 {
+        let block = [transfer(PEOPLE.start + 2, PEOPLE.start + 3, 1, n)];
+        let executed = chain.block(&block);
+        assert!(matches!(executed.receipts[0].cause, Cause::Transaction(_)));
+        let due = &executed.receipts[1..];
+        assert!(due.iter().all(|r| matches!(r.cause, Cause::Deadline(_)) && r.applied()));
+        fired.push(due.len());
+    }
+    // placed at height 2, so due five seconds and blocks later; three a block by the parameters
+    assert_eq!(fired, [0, 0, 0, 0, 3, 2, 0, 0, 0, 0]);
+}
+
+#[test]
+fn state_proofs_check_against_the_header_and_no_lie_does() {
+    let mut chain = Chain::new();
+    let executed = chain.block(&first_block());
+    let header = header(&executed);
+    let keys: Vec<Vec<u8>> = chain.state.iter().map(|(key, _)| key.to_vec()).collect();
+    for key in &keys {
+        let proof = StateProof::of(&chain.state, &chain.tree, key.clone());
+        assert!(proof.value.is_some() && proof.check(&header));
+        assert_eq!(decode::<StateProof>(&encode(&proof), 64 << 10).unwrap(), proof);
+        let mut lie = proof.clone();
+        lie.value.as_mut().unwrap().push(0);
+        assert!(!lie.check(&header));
+        lie.value = None;
+        assert!(!lie.check(&header));
+        let mut elsewhere = header.clone();
+        elsewhere.state_root = Hash::ZERO;
+        assert!(!proof.check(&elsewhere));
+    }
+    let absent = StateProof::of(&chain.state, &chain.tree, b"no such key".to_vec());
+    assert!(absent.value.is_none() && absent.check(&header));
+    for value in [vec![], vec![1]] {
+        assert!(!StateProof { value: Some(value), ..absent.clone() }.check(&header));
+    }
+}
+
+#[test]
+fn transactions_and_receipts_prove_at_their_own_place_only() {
+    let mut chain = Chain::new();
+    let block = first_block();
+    let executed = chain.block(&block);
+    let header = header(&executed);
+    let transactions: Vec<Transaction> = block.iter().map(|tx| tx.transaction().clone()).collect();
+    assert_eq!(executed.transactions_root, vostro_types::block::transactions_root(&transactions));
+    for at in 0..transactions.len() {
+        let proof = prove_transaction(&transactions, at).unwrap();
+        let receipt_proof = prove_receipt(&executed.receipts, at).unwrap();
+        for (other, (transaction, receipt)) in transactions.iter().zip(&executed.receipts).enumerate() {
+            assert_eq!(check_transaction(&header, transaction, &proof), at == other);
+            assert_eq!(check_receipt(&header, receipt, &receipt_proof), at == other);
+        }
+    }
+    assert!(prove_transaction(&transactions, transactions.len()).is_none());
+    assert!(prove_receipt(&executed.receipts, executed.receipts.len()).is_none());
+    // leaving a signature out keeps the id but is another transaction to the block
+    let mut stripped = transactions[0].clone();
+    stripped.signatures.clear();
+    assert!(!check_transaction(&header, &stripped, &prove_transaction(&transactions, 0).unwrap()));
+}

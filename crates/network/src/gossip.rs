@@ -1,0 +1,72 @@
+//! Gossip of batches: one topic a chain, forwarded only after a verdict, known by the hash of their content.
+
+use std::time::Duration;
+
+use libp2p::gossipsub::{self, ConfigBuilder, IdentTopic, Message, MessageAuthenticity, MessageId, ValidationMode};
+use sha2::{Digest, Sha256};
+
+use crate::{Error, MAX_BATCH_BYTES, NetworkKey};
+
+/// Room for the envelope of a batch (topic, author, signature) and for control messages beside it.
+const ENVELOPE_BYTES: usize = 64 * 1024;
+/// Messages in one protocol frame; one batch a frame is the norm.
+const MAX_MESSAGES_PER_FRAME: usize = 64;
+/// Frames waiting for one slow peer; above it gossipsub drops.
+const HANDLER_QUEUE: usize = 256;
+/// Seen batches are remembered this long; a batch published again within it goes nowhere.
+const DUPLICATE_CACHE: Duration = Duration::from_secs(60);
+/// Heartbeats for which a batch is kept for peers that ask for it, and within which its verdict must come.
+const HISTORY: usize = 5;
+
+pub(crate) fn topic(chain: &str) -> IdentTopic {
+    IdentTopic::new(format!("vostro/{chain}/batch/1"))
+}
+
+/// SHA-256 of the content alone: who made or forwarded a batch does not make it another one.
+fn message_id(message: &Message) -> MessageId {
+    MessageId::from(Sha256::digest(&message.data).to_vec())
+}
+
+pub(crate) fn behaviour(key: &NetworkKey, chain: &str) -> Result<gossipsub::Behaviour, Error> {
+    let topic = topic(chain);
+    let setup = |error: &dyn std::fmt::Display| Error::Setup(error.to_string());
+    let config = ConfigBuilder::default()
+        .validation_mode(ValidationMode::Strict)
+        .validate_messages()
+        .message_id_fn(message_id)
+        .max_transmit_size(MAX_BATCH_BYTES + ENVELOPE_BYTES)
+        .max_publish_messages(MAX_MESSAGES_PER_FRAME)
+        .connection_handler_queue_len(HANDLER_QUEUE)
+        .duplicate_cache_time(DUPLICATE_CACHE)
+        .history_length(HISTORY)
+        .heartbeat_initial_delay(Duration::from_millis(100))
+        .heartbeat_interval(Duration::from_secs(1))
+        // Networks of up to nine nodes are one full mesh; larger ones pay for eight copies, not for one a peer.
+        .mesh_n(8)
+        .mesh_n_low(6)
+        .mesh_n_high(12)
+        .flood_publish(false)
+        .build()
+        .map_err(|error| setup(&error))?;
+    let author = MessageAuthenticity::Signed(key.pair().clone());
+    let mut gossip = gossipsub::Behaviour::new(author, config).map_err(|error| setup(&error))?;
+    gossip.subscribe(&topic).map_err(|error| setup(&error))?;
+    Ok(gossip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_depends_on_the_content_alone() {
+        let message = |data: &[u8], number| Message {
+            source: None,
+            data: data.to_vec(),
+            sequence_number: Some(number),
+            topic: topic("00").hash(),
+        };
+        assert_eq!(message_id(&message(b"a", 1)), message_id(&message(b"a", 2)));
+        assert_ne!(message_id(&message(b"a", 1)), message_id(&message(b"b", 1)));
+    }
+}

@@ -1,0 +1,118 @@
+//! `account_*`: who an account is, what it has, and what happened to it.
+
+use jsonrpsee::core::RegisterMethodError;
+use vostro_api::action::{PolicyJson, status_name};
+use vostro_api::cursor::List;
+use vostro_api::ledger::{AccountJson, BalanceJson, HistoryLine, HistoryList};
+use vostro_api::receipt::{CauseJson, OutcomeJson, PostingJson, Status};
+use vostro_api::{AmountText, ApiError, Cursor, Lookup};
+use vostro_settlement::read;
+use vostro_types::Height;
+
+use crate::chain::{DEFAULT_LIMIT, MAX_LIMIT};
+use crate::methods::{Api, Method, Methods};
+use crate::params::{Fields, Kind, optional, required};
+use crate::view::{cause_words, receipt_at};
+
+const ID: &str = "The account (vo1…), or the public name of an account of the genesis.";
+
+pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
+    methods.read(
+        Method {
+            name: "account_get",
+            about: "An account: kind, status, keys and money.",
+            params: const { &[required("id", Kind::Text, ID)] },
+            result: "Account",
+        },
+        get,
+    )?;
+    methods.read(
+        Method {
+            name: "account_history",
+            about: "What happened to an account, newest first.",
+            params: const {
+                &[
+                    required("id", Kind::Text, ID),
+                    optional("cursor", Kind::Text, "Where to go on: `nextCursor` of an earlier answer."),
+                    optional("limit", Kind::Number, "1 to 100; 20 if absent."),
+                ]
+            },
+            result: "HistoryList",
+        },
+        history,
+    )
+}
+
+fn get(api: &Api, fields: Fields) -> Result<AccountJson, ApiError> {
+    let id = api.account("id", fields.text("id")?)?;
+    api.view(|view| {
+        let account = read::account(view.state, id)
+            .ok_or_else(|| ApiError::not_found(format!("account {id} is not open")).about([id]))?;
+        let balances = read::balances(view.state, id).into_iter().map(|entry| {
+            let asset = view.asset(&entry.asset);
+            let money = |amount| AmountText::of(amount, asset.as_ref());
+            BalanceJson {
+                asset: entry.asset,
+                available: money(entry.balance.available),
+                held: money(entry.balance.held),
+                collateral: money(entry.balance.collateral),
+                owed: money(entry.balance.owed),
+            }
+        });
+        Ok(AccountJson {
+            id,
+            name: view.name(&id),
+            kind: account.kind.name().into(),
+            status: status_name(account.status).into(),
+            tier: account.tier,
+            risk: account.risk,
+            platform: account.platform,
+            opened_at: account.opened,
+            policy: PolicyJson::of(&account.policy),
+            balances: balances.collect(),
+        })
+    })
+}
+
+fn history(api: &Api, fields: Fields) -> Result<HistoryList, ApiError> {
+    let id = api.account("id", fields.text("id")?)?;
+    let limit = fields.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
+    let before = match fields.opt_text("cursor") {
+        Some(text) => {
+            let cursor = Cursor::parse(List::History, text);
+            let cursor = cursor.map_err(|e| ApiError::invalid_params("cursor", e.to_string()))?;
+            Some((Height(cursor.height), cursor.index))
+        }
+        None => None,
+    };
+    // One more than asked for tells whether the list goes on.
+    let mut places = api.backend.history(&id, before, limit + 1);
+    let more = places.len() > limit;
+    places.truncate(limit);
+    let next_cursor = places
+        .last()
+        .filter(|_| more)
+        .map(|(height, index)| Cursor { list: List::History, height: height.0, index: *index }.to_string());
+    api.view(|view| {
+        let lines = places.into_iter().map(|(height, index)| {
+            let stored = api.stored(height)?;
+            let receipt = receipt_at(&stored, index)?;
+            Ok(HistoryLine {
+                height: height.0,
+                index,
+                time: stored.block.header.time,
+                cause: CauseJson::of(&receipt.cause),
+                words: cause_words(&stored, index, receipt, view),
+                status: Status::of(&receipt.outcome),
+                outcome: OutcomeJson::of(&receipt.outcome),
+                postings: receipt
+                    .postings
+                    .iter()
+                    .filter(|p| p.account == id)
+                    .map(|p| PostingJson::of(p, view))
+                    .collect(),
+            })
+        });
+        Ok(HistoryList { entries: lines.collect::<Result<_, ApiError>>()?, next_cursor })
+    })
+}

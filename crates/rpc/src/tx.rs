@@ -1,0 +1,266 @@
+//! `tx_*`: handing transactions in, and what became of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonrpsee::core::RegisterMethodError;
+use tokio::time::{Instant, timeout};
+use vostro_api::receipt::{ReceiptJson, ReceiptProof, Status};
+use vostro_api::tx::{Decoded, Submitted, SubmittedBatch, SubmittedItem, TxView};
+use vostro_api::{ApiError, TransactionJson, encode_transaction, parse_transaction, plain_words};
+use vostro_crypto::merkle;
+use vostro_types::receipt::receipt_leaf;
+use vostro_types::{Transaction, TxId, codec};
+
+use crate::backend::Admitted;
+use crate::methods::{Api, Method, Methods, blocking};
+use crate::params::{Fields, Kind, optional, required};
+use crate::view::{place, receipt_at, receipt_json, still_pending};
+
+/// Most transactions in one `tx_submitBatch`.
+pub(crate) const MAX_SUBMIT: usize = 1000;
+/// How long `tx_submitAndWait` waits if not told.
+const DEFAULT_WAIT: Duration = Duration::from_secs(10);
+/// Longest wait.
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(20);
+/// How often a waiting call looks by itself, whether it was woken or not.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+const TX: &str = "Base64 of the canonical signed bytes (docs/signing.md).";
+const ID: &str = "The transaction's id.";
+
+pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
+    methods.wait(
+        Method {
+            name: "tx_submit",
+            about: "Hands a transaction in. Submitting what is known already is a success.",
+            params: const { &[required("tx", Kind::Text, TX)] },
+            result: "Submitted",
+        },
+        submit,
+    )?;
+    methods.wait(
+        Method {
+            name: "tx_submitBatch",
+            about: "Hands up to 1000 transactions in; each is answered for itself.",
+            params: const { &[required("txs", Kind::Texts, "Base64 of the canonical signed bytes of each.")] },
+            result: "SubmittedBatch",
+        },
+        submit_batch,
+    )?;
+    methods.wait(
+        Method {
+            name: "tx_submitAndWait",
+            about: "Hands a transaction in and waits for its receipt; error 1408 if it is still pending after that.",
+            params: const {
+                &[
+                    required("tx", Kind::Text, TX),
+                    optional("timeoutMs", Kind::Number, "At most 20000; 10000 if absent."),
+                ]
+            },
+            result: "Receipt",
+        },
+        submit_and_wait,
+    )?;
+    methods.read(
+        Method {
+            name: "tx_get",
+            about: "A transaction in words and fields, where it stands and what it did.",
+            params: const { &[required("id", Kind::Text, ID)] },
+            result: "Transaction",
+        },
+        get,
+    )?;
+    methods.read(
+        Method {
+            name: "tx_receipt",
+            about: "What a transaction did; error 1408 while it is pending.",
+            params: const {
+                &[
+                    required("id", Kind::Text, ID),
+                    optional("prove", Kind::Flag, "Whether to add what a light client checks."),
+                ]
+            },
+            result: "Receipt",
+        },
+        receipt,
+    )?;
+    methods.read(
+        Method {
+            name: "tx_decode",
+            about: "What the bytes of a transaction say.",
+            params: const { &[required("tx", Kind::Text, TX)] },
+            result: "Decoded",
+        },
+        decode,
+    )
+}
+
+/// How a known transaction stands.
+fn known(api: &Api, id: &TxId) -> Option<Status> {
+    match api.executed(id) {
+        Ok((stored, index)) => receipt_at(&stored, index).ok().map(|r| Status::of(&r.outcome)),
+        Err(e) if e.code == vostro_api::code::PENDING => Some(Status::Pending),
+        Err(_) => None,
+    }
+}
+
+/// Submits, and turns the refusal of what is known already into a success: that is what makes submitting idempotent.
+async fn hand_in(api: &Arc<Api>, transactions: Vec<Transaction>) -> Result<Vec<Result<Admitted, ApiError>>, ApiError> {
+    let copies = transactions.clone();
+    let mut answers = api.backend.submit(transactions).await;
+    if answers.len() != copies.len() {
+        return Err(ApiError::new(vostro_api::code::INTERNAL, "not every transaction was answered"));
+    }
+    if answers.iter().all(Result::is_ok) {
+        return Ok(answers);
+    }
+    let api = Arc::clone(api);
+    blocking(move || {
+        for (answer, transaction) in answers.iter_mut().zip(&copies) {
+            if answer.is_err() {
+                let id = transaction.body.id(&api.chain);
+                if let Some(status) = known(&api, &id) {
+                    *answer = Ok(Admitted { id, status });
+                }
+            }
+        }
+        Ok(answers)
+    })
+    .await
+}
+
+async fn hand_in_one(api: &Arc<Api>, text: &str) -> Result<Admitted, ApiError> {
+    let transaction = parse_transaction(text)?;
+    let mut answers = hand_in(api, vec![transaction]).await?;
+    answers.pop().unwrap_or_else(|| Err(ApiError::new(vostro_api::code::INTERNAL, "no answer")))
+}
+
+async fn submit(api: Arc<Api>, fields: Fields) -> Result<Submitted, ApiError> {
+    let Admitted { id, status } = hand_in_one(&api, fields.text("tx")?).await?;
+    Ok(Submitted { id, status })
+}
+
+async fn submit_batch(api: Arc<Api>, mut fields: Fields) -> Result<SubmittedBatch, ApiError> {
+    let texts = fields.take_texts("txs");
+    if texts.is_empty() || texts.len() > MAX_SUBMIT {
+        return Err(ApiError::invalid_params("txs", format!("are 1 to {MAX_SUBMIT}, not {}", texts.len())));
+    }
+    // Decoding a thousand transactions takes milliseconds: too long for a thread that serves sockets.
+    let parsed: Vec<Result<Transaction, ApiError>> =
+        blocking(move || Ok(texts.iter().map(|t| parse_transaction(t)).collect())).await?;
+    let good: Vec<Transaction> = parsed.iter().filter_map(|p| p.as_ref().ok().cloned()).collect();
+    let ids: Vec<TxId> = good.iter().map(|t| t.body.id(&api.chain)).collect();
+    let mut answers = if good.is_empty() { Vec::new() } else { hand_in(&api, good).await? }.into_iter().zip(ids);
+    let refused = |id, error| SubmittedItem { id, status: Status::Rejected, error: Some(error) };
+    let items = parsed.into_iter().map(|p| match p {
+        Err(error) => refused(None, error),
+        Ok(_) => match answers.next() {
+            Some((Ok(admitted), _)) => SubmittedItem { id: Some(admitted.id), status: admitted.status, error: None },
+            Some((Err(error), id)) => refused(Some(id), error),
+            None => refused(None, ApiError::new(vostro_api::code::INTERNAL, "no answer")),
+        },
+    });
+    Ok(SubmittedBatch { items: items.collect() })
+}
+
+async fn submit_and_wait(api: Arc<Api>, fields: Fields) -> Result<ReceiptJson, ApiError> {
+    let wait = match fields.number("timeoutMs").map(Duration::from_millis) {
+        None => DEFAULT_WAIT,
+        Some(wait) if wait <= MAX_WAIT => wait,
+        Some(_) => {
+            return Err(ApiError::invalid_params("timeoutMs", format!("is at most {}", MAX_WAIT.as_millis())));
+        }
+    };
+    let deadline = Instant::now() + wait;
+    let id = hand_in_one(&api, fields.text("tx")?).await?.id;
+    loop {
+        let reader = Arc::clone(&api);
+        match blocking(move || receipt_of(&reader, &id, false)).await {
+            // Between leaving the mempool and standing in a durable block a transaction is neither.
+            Err(e) if matches!(e.code, vostro_api::code::PENDING | vostro_api::code::NOT_FOUND) => {}
+            answer => return answer,
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(still_pending(&id));
+        }
+        let woken = timeout(left.min(LOOK_AGAIN), api.backend.settled(id)).await.is_ok();
+        if woken && api.backend.locate(&id).is_none() {
+            tokio::time::sleep(LOOK_AGAIN.min(left) / 10).await; // woken early: do not spin
+        }
+    }
+}
+
+fn receipt_of(api: &Api, id: &TxId, prove: bool) -> Result<ReceiptJson, ApiError> {
+    let (stored, index) = api.executed(id)?;
+    let mut json = api.view(|view| receipt_json(&stored, index, view))?;
+    if prove {
+        let leaves: Vec<_> = stored.receipts.iter().map(receipt_leaf).collect();
+        let path = usize::try_from(index).ok().and_then(|i| merkle::prove(&leaves, i));
+        let path = path.ok_or_else(|| ApiError::new(vostro_api::code::INTERNAL, "the receipt cannot be proved"))?;
+        json.proof = Some(ReceiptProof {
+            receipt: codec::encode(receipt_at(&stored, index)?),
+            path: codec::encode(&path),
+            header: codec::encode(&stored.block.header),
+            certificate: codec::encode(&stored.certificate),
+        });
+    }
+    Ok(json)
+}
+
+fn receipt(api: &Api, fields: Fields) -> Result<ReceiptJson, ApiError> {
+    receipt_of(api, &fields.parse("id")?, fields.flag("prove"))
+}
+
+fn get(api: &Api, fields: Fields) -> Result<TxView, ApiError> {
+    let id: TxId = fields.parse("id")?;
+    let (stored, index) = match api.executed(&id) {
+        Ok(found) => found,
+        Err(e) if e.code == vostro_api::code::PENDING => {
+            return Ok(TxView {
+                id,
+                status: Status::Pending,
+                height: None,
+                index: None,
+                block: None,
+                time: None,
+                transaction: None,
+                words: Vec::new(),
+                encoded: None,
+                receipt: None,
+            });
+        }
+        Err(e) => return Err(e),
+    };
+    let transaction = usize::try_from(index).ok().and_then(|i| stored.block.transactions.get(i));
+    let transaction = transaction
+        .ok_or_else(|| ApiError::new(vostro_api::code::INTERNAL, format!("the index of {id} leads nowhere")))?;
+    let at = place(&stored, index);
+    api.view(|view| {
+        let receipt = receipt_json(&stored, index, view)?;
+        Ok(TxView {
+            id,
+            status: receipt.status,
+            height: Some(at.height.0),
+            index: Some(index),
+            block: Some(at.block),
+            time: Some(at.time),
+            transaction: Some(TransactionJson::of(transaction, &api.chain, view)),
+            words: plain_words(transaction, view),
+            encoded: Some(encode_transaction(transaction)),
+            receipt: Some(receipt),
+        })
+    })
+}
+
+fn decode(api: &Api, fields: Fields) -> Result<Decoded, ApiError> {
+    let transaction = parse_transaction(fields.text("tx")?)?;
+    api.view(|view| {
+        Ok(Decoded {
+            transaction: TransactionJson::of(&transaction, &api.chain, view),
+            words: plain_words(&transaction, view),
+            signatures_valid: transaction.clone().verify(&api.chain).is_ok(),
+        })
+    })
+}

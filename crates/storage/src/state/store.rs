@@ -1,0 +1,139 @@
+//! What a backend of the state must do, and the one in memory that defines it.
+//!
+//! Invariant: a batch and its height become visible, and survive a crash, as a whole or not at all.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{PoisonError, RwLock};
+
+use crate::error::StorageError;
+
+/// Largest value: larger ones would leave sled's log for files that it never syncs.
+pub const MAX_VALUE_BYTES: usize = 64 << 10;
+/// Largest key, its table prefix included.
+pub const MAX_KEY_BYTES: usize = 1024;
+
+/// A key and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+/// New values by key; `None` deletes. Keys carry their table prefix, so none is empty or begins with zero.
+pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// An ordered map of bytes with a height.
+pub trait StateStore: Send + Sync + 'static {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
+
+    /// At most `limit` entries of `from..to`, in key order; nothing when `from` is not below `to`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Entry>, StorageError>;
+
+    /// Applies `changes` and sets the height, atomically. The height rises.
+    ///
+    /// # Errors
+    /// [`StorageError::OutOfOrder`], [`StorageError::TooLarge`] and [`StorageError::ReservedKey`] change nothing; else
+    /// when the store cannot be written.
+    fn apply(&self, height: u64, changes: &Changes) -> Result<(), StorageError>;
+
+    /// Height of the last batch; `None` before the first.
+    fn height(&self) -> Option<u64>;
+
+    /// Makes everything applied durable.
+    ///
+    /// # Errors
+    /// When the device refuses.
+    fn checkpoint(&self) -> Result<(), StorageError>;
+}
+
+/// True for keys no table owns: the store keeps its own under prefix 0.
+pub(super) fn reserved(key: &[u8]) -> bool {
+    key.first().is_none_or(|table| *table == 0)
+}
+
+/// Checks the sizes of keys and values, and that a table owns each key.
+///
+/// # Errors
+/// [`StorageError::TooLarge`], [`StorageError::ReservedKey`].
+pub fn check_changes(changes: &Changes) -> Result<(), StorageError> {
+    for (key, value) in changes {
+        if reserved(key) {
+            return Err(StorageError::ReservedKey);
+        }
+        let value = value.as_ref().map_or(0, Vec::len);
+        for (bytes, limit) in [(key.len(), MAX_KEY_BYTES), (value, MAX_VALUE_BYTES)] {
+            if bytes > limit {
+                return Err(StorageError::TooLarge { bytes, limit });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks that `height` is above the one held.
+pub(super) fn check_height(held: Option<u64>, height: u64) -> Result<(), StorageError> {
+    match held {
+        Some(held) if height <= held => {
+            Err(StorageError::OutOfOrder { what: "height", expected: held.saturating_add(1), got: height })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A store in memory, for tests and the simulator.
+#[derive(Default)]
+pub struct MemStore {
+    inner: RwLock<Content>,
+}
+
+#[derive(Default)]
+struct Content {
+    height: Option<u64>,
+    entries: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl StateStore for MemStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(inner.entries.get(key).cloned())
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Entry>, StorageError> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let bounds = (Bound::Included(from), Bound::Excluded(to));
+        Ok(inner
+            .entries
+            .range::<[u8], _>(bounds)
+            .take(limit)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect())
+    }
+
+    fn apply(&self, height: u64, changes: &Changes) -> Result<(), StorageError> {
+        check_changes(changes)?;
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        check_height(inner.height, height)?;
+        for (key, value) in changes {
+            match value {
+                Some(value) => inner.entries.insert(key.clone(), value.clone()),
+                None => inner.entries.remove(key),
+            };
+        }
+        inner.height = Some(height);
+        Ok(())
+    }
+
+    fn height(&self) -> Option<u64> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).height
+    }
+
+    fn checkpoint(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! The one codec: bincode with fixed-width little-endian integers, made canonical.
+//!
+//! Invariant: [`decode`] accepts exactly the bytes [`encode`] produces for some value: the input is no longer than its
+//! cap, nothing is allocated above it by more than a constant factor, every byte is consumed, and encoding the value
+//! again gives the same bytes. So one value has one encoding and hashes of encodings identify values.
+#![allow(clippy::disallowed_methods)] // the one place that may call bincode
+
+pub use bincode::{Decode, Encode};
+
+/// Largest encoded transaction in bytes.
+pub const MAX_TRANSACTION: usize = 64 << 10;
+/// Largest encoded block in bytes: what one proposal may carry.
+pub const MAX_BLOCK: usize = 4 << 20;
+/// Largest encoded message between validators: a block with its justification.
+pub const MAX_MESSAGE: usize = 8 << 20;
+
+/// Why bytes are not a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// The input is longer than the cap for its type.
+    #[error("{length} bytes are more than the {cap} allowed")]
+    TooLong {
+        /// Bytes given.
+        length: usize,
+        /// Bytes allowed.
+        cap: usize,
+    },
+    /// The input does not follow the layout.
+    #[error("malformed: {reason}")]
+    Malformed {
+        /// What the decoder stumbled over.
+        reason: String,
+    },
+    /// Bytes are left over after the value.
+    #[error("{extra} bytes follow the value")]
+    Trailing {
+        /// How many.
+        extra: usize,
+    },
+    /// The bytes decode, but the value is encoded differently.
+    #[error("not the canonical encoding")]
+    NotCanonical,
+}
+
+fn layout() -> bincode::config::Configuration<bincode::config::LittleEndian, bincode::config::Fixint> {
+    bincode::config::standard().with_little_endian().with_fixed_int_encoding()
+}
+
+/// Encodes a value.
+///
+/// # Panics
+/// Never for the types of this workspace: bincode fails only on foreign `Encode` implementations and on I/O.
+pub fn encode<T: Encode>(value: &T) -> Vec<u8> {
+    bincode::encode_to_vec(value, layout()).expect("encoding to memory cannot fail")
+}
+
+/// Decodes a value from all of `bytes`, which may be at most `cap` long.
+///
+/// # Errors
+/// [`CodecError`] names which of the rules in the module's invariant the bytes break.
+pub fn decode<T: Decode<()> + Encode>(bytes: &[u8], cap: usize) -> Result<T, CodecError> {
+    if bytes.len() > cap {
+        return Err(CodecError::TooLong { length: bytes.len(), cap });
+    }
+    // The limit bounds memory the decoder may claim; values are larger in memory than on the wire, hence the factor.
+    let decoded = if cap <= MAX_TRANSACTION {
+        bincode::decode_from_slice::<T, _>(bytes, layout().with_limit::<{ 16 * MAX_TRANSACTION }>())
+    } else if cap <= MAX_MESSAGE {
+        bincode::decode_from_slice::<T, _>(bytes, layout().with_limit::<{ 8 * MAX_MESSAGE }>())
+    } else {
+        bincode::decode_from_slice::<T, _>(bytes, layout().with_limit::<{ 32 * MAX_MESSAGE }>())
+    };
+    let (value, used) = decoded.map_err(|e| CodecError::Malformed { reason: e.to_string() })?;
+    if used != bytes.len() {
+        return Err(CodecError::Trailing { extra: bytes.len() - used });
+    }
+    if encode(&value) != bytes {
+        return Err(CodecError::NotCanonical);
+    }
+    Ok(value)
+}
+
+/// A decode error from a bound that a value's own type keeps.
+pub(crate) fn refuse(reason: String) -> bincode::error::DecodeError {
+    bincode::error::DecodeError::OtherString(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn one_value_one_encoding() {
+        let value: Vec<u16> = vec![1, 2, 3];
+        let bytes = encode(&value);
+        assert_eq!(bytes, [3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 0, 3, 0]);
+        assert_eq!(decode::<Vec<u16>>(&bytes, 100).unwrap(), value);
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert_eq!(decode::<Vec<u16>>(&longer, 100), Err(CodecError::Trailing { extra: 1 }));
+        assert!(matches!(decode::<Vec<u16>>(&bytes[..13], 100), Err(CodecError::Malformed { .. })));
+        assert_eq!(decode::<Vec<u16>>(&bytes, 13), Err(CodecError::TooLong { length: 14, cap: 13 }));
+        // a bool has two encodings only
+        assert!(decode::<bool>(&[2], 1).is_err());
+    }
+
+    #[test]
+    fn a_huge_length_is_refused_before_memory_is_taken() {
+        let mut bytes = vec![0xff; 8];
+        bytes.extend_from_slice(&[0; 32]);
+        assert!(decode::<Vec<u64>>(&bytes, 1000).is_err());
+        let bytes = (1u64 << 36).to_le_bytes().to_vec();
+        assert!(decode::<Vec<u8>>(&bytes, MAX_MESSAGE).is_err());
+    }
+}

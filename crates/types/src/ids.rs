@@ -1,0 +1,280 @@
+//! Names of things: newtypes that cannot be mixed up.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bech32::{Bech32m, Hrp};
+use bincode::de::Decoder;
+use bincode::error::DecodeError;
+use bincode::{Decode, Encode};
+use vostro_crypto::Hash;
+
+use crate::codec::refuse;
+
+/// Why a text is not an identifier.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// Not a bech32m account.
+    #[error("{text:?} is not an account: {reason}")]
+    Account {
+        /// What was given, cut to 100 characters.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Not a label.
+    #[error("a name is 1 to {max} bytes without control characters or outer spaces, not {text:?}")]
+    Label {
+        /// What was given, cut to 100 characters.
+        text: String,
+        /// Longest label in bytes.
+        max: usize,
+    },
+}
+
+/// An account: 32 bytes derived from its opening key policy. Shown as bech32m with the prefix `vo`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct AccountId(pub [u8; 32]);
+
+impl AccountId {
+    /// Human-readable prefix of the bech32m form.
+    pub const PREFIX: &'static str = "vo";
+
+    fn hrp() -> Hrp {
+        Hrp::parse(Self::PREFIX).expect("the prefix is valid")
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&bech32::encode::<Bech32m>(Self::hrp(), &self.0).expect("32 bytes fit"))
+    }
+}
+
+impl fmt::Debug for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for AccountId {
+    type Err = IdError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let fail = |reason: String| IdError::Account { text: s.chars().take(100).collect(), reason };
+        let parsed =
+            bech32::primitives::decode::CheckedHrpstring::new::<Bech32m>(s).map_err(|e| fail(e.to_string()))?;
+        if parsed.hrp() != Self::hrp() {
+            return Err(fail(format!("it must begin with {}1", Self::PREFIX)));
+        }
+        let bytes: Vec<u8> = parsed.byte_iter().collect();
+        let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| fail("it must hold 32 bytes".into()))?;
+        Ok(AccountId(bytes))
+    }
+}
+
+/// A name that platforms choose: order ids, item names, references. 1 to 64 bytes of UTF-8 without control characters
+/// and without spaces at either end.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode)]
+pub struct Label(String);
+
+impl Label {
+    /// Longest label in bytes.
+    pub const MAX: usize = 64;
+
+    /// A label.
+    ///
+    /// # Errors
+    /// [`IdError::Label`] if the text breaks the rules above.
+    pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
+        let text = text.into();
+        let good =
+            !text.is_empty() && text.len() <= Self::MAX && !text.chars().any(char::is_control) && text.trim() == text;
+        if good {
+            Ok(Label(text))
+        } else {
+            Err(IdError::Label { text: text.chars().take(100).collect(), max: Self::MAX })
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Label {
+    type Err = IdError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Label::new(s)
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl<Context> Decode<Context> for Label {
+    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Label::new(String::decode(decoder)?).map_err(|e| refuse(e.to_string()))
+    }
+}
+bincode::impl_borrow_decode!(Label);
+
+macro_rules! hash_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+        pub struct $name(pub Hash);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0.short())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = vostro_crypto::HashParseError;
+
+            fn from_str(s: &str) -> Result<Self, Self::Err> {
+                s.parse().map($name)
+            }
+        }
+    };
+}
+
+hash_id! {
+    /// A transaction: hash of its signed bytes, signatures excluded.
+    TxId
+}
+hash_id! {
+    /// A block: hash of its header, the view excluded.
+    BlockId
+}
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Encode, Decode)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number! {
+    /// Position of a block in the chain; genesis is 0, the first block 1.
+    Height(u64)
+}
+number! {
+    /// An attempt within a height; view v has primary `set[(height + v) mod n]`.
+    View(u64)
+}
+number! {
+    /// A span of heights with one validator set.
+    Epoch(u32)
+}
+number! {
+    /// A validator's position in the set of its epoch.
+    ValidatorIndex(u16)
+}
+number! {
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    Time(u64)
+}
+
+impl Height {
+    /// The next height.
+    pub fn next(self) -> Height {
+        Height(self.0.saturating_add(1))
+    }
+
+    /// The height before; genesis stays genesis.
+    pub fn prev(self) -> Height {
+        Height(self.0.saturating_sub(1))
+    }
+}
+
+impl View {
+    /// The next view.
+    pub fn next(self) -> View {
+        View(self.0.saturating_add(1))
+    }
+}
+
+impl Time {
+    /// `ms` milliseconds later.
+    pub fn plus(self, ms: u64) -> Time {
+        Time(self.0.saturating_add(ms))
+    }
+
+    /// `ms` milliseconds earlier.
+    pub fn minus(self, ms: u64) -> Time {
+        Time(self.0.saturating_sub(ms))
+    }
+
+    /// Milliseconds since `earlier`, zero if it is later.
+    pub fn since(self, earlier: Time) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn account_text_round_trip() {
+        let id = AccountId([7; 32]);
+        let text = id.to_string();
+        assert!(text.starts_with("vo1"), "{text}");
+        assert_eq!(text.parse::<AccountId>().unwrap(), id);
+        assert_eq!(text.to_uppercase().parse::<AccountId>().unwrap(), id);
+        let mut wrong = text.clone().into_bytes();
+        let last = wrong.len() - 1;
+        wrong[last] = if wrong[last] == b'q' { b'p' } else { b'q' };
+        for bad in [String::from_utf8(wrong).unwrap(), text[..40].to_string(), "bc1qw508d6".into(), String::new()] {
+            assert!(bad.parse::<AccountId>().is_err(), "{bad}");
+        }
+        let bech32_not_m = bech32::encode::<bech32::Bech32>(Hrp::parse("vo").unwrap(), &[7; 32]).unwrap();
+        assert!(bech32_not_m.parse::<AccountId>().is_err());
+        let short = bech32::encode::<Bech32m>(Hrp::parse("vo").unwrap(), &[7; 31]).unwrap();
+        assert!(short.parse::<AccountId>().is_err());
+    }
+
+    #[test]
+    fn labels_are_bounded_and_clean() {
+        assert_eq!(Label::new("课程-1").unwrap().as_str(), "课程-1");
+        for bad in ["", " x", "x ", "a\nb", "a\0", &"x".repeat(65)] {
+            assert!(Label::new(bad).is_err(), "{bad:?}");
+        }
+        let bytes = crate::codec::encode(&" x".to_string());
+        assert!(crate::codec::decode::<Label>(&bytes, 100).is_err());
+    }
+}

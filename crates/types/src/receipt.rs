@@ -1,0 +1,318 @@
+//! What executing something did: outcome, postings and events.
+
+use bincode::{Decode, Encode};
+use vostro_crypto::{Hash, merkle};
+
+use crate::account::{AccountKind, AccountStatus};
+use crate::amount::Amount;
+use crate::asset::AssetCode;
+use crate::codec::encode;
+use crate::ids::{AccountId, Label, TxId};
+use crate::transaction::{ItemRef, OrderKey};
+
+/// What made a receipt.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Cause {
+    /// A transaction.
+    Transaction(TxId),
+    /// A deadline of an order that came due.
+    Deadline(OrderKey),
+    /// A netting window that came due.
+    WindowDeadline {
+        /// Asset netted.
+        asset: AssetCode,
+        /// Its number.
+        window: u64,
+    },
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Outcome {
+    /// It took effect.
+    Applied,
+    /// The same business key with the same body was applied before; nothing changed.
+    Replayed {
+        /// The transaction that took effect.
+        original: TxId,
+    },
+    /// A rule refused it; nothing changed.
+    Rejected {
+        /// The contract's stable code.
+        code: u16,
+        /// What the refusal is about, such as the names of fields that differ.
+        about: Vec<Label>,
+    },
+}
+
+/// Which balance of an account a posting moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum Bucket {
+    /// Free to spend.
+    Available,
+    /// Credited while frozen.
+    Held,
+    /// Locked as cover for netting.
+    Collateral,
+}
+
+/// One movement of money on one balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Posting {
+    /// Whose balance.
+    pub account: AccountId,
+    /// Asset moved.
+    pub asset: AssetCode,
+    /// Which balance.
+    pub bucket: Bucket,
+    /// Whether the balance rose.
+    pub credit: bool,
+    /// By how much.
+    pub amount: Amount,
+    /// The balance after.
+    pub balance: Amount,
+}
+
+/// State of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum OrderState {
+    /// Waits for confirmation or its deadline.
+    Escrowed,
+    /// Waits for its maturity.
+    Maturing,
+    /// Recorded in a netting window.
+    Cleared,
+    /// Paid out.
+    Settled,
+    /// Partly given back.
+    PartRefunded,
+    /// Wholly given back.
+    Refunded,
+}
+
+impl OrderState {
+    /// The name as people see it.
+    pub fn name(self) -> &'static str {
+        match self {
+            OrderState::Escrowed => "ESCROWED",
+            OrderState::Maturing => "MATURING",
+            OrderState::Cleared => "CLEARED",
+            OrderState::Settled => "SETTLED",
+            OrderState::PartRefunded => "PART_REFUNDED",
+            OrderState::Refunded => "REFUNDED",
+        }
+    }
+}
+
+/// Something that happened, for consumers that follow the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Event {
+    /// An account exists.
+    AccountOpened {
+        /// Its id.
+        account: AccountId,
+        /// Its kind.
+        kind: AccountKind,
+        /// The platform that opened it.
+        platform: AccountId,
+    },
+    /// An account's status changed.
+    StatusSet {
+        /// Whose.
+        account: AccountId,
+        /// To what.
+        status: AccountStatus,
+        /// Why.
+        reason: Label,
+    },
+    /// External money came in.
+    Deposited {
+        /// Gateway.
+        gateway: AccountId,
+        /// Channel's reference.
+        channel_ref: Label,
+    },
+    /// Money asked to leave.
+    WithdrawalRequested {
+        /// Whose.
+        owner: AccountId,
+        /// Its name.
+        withdrawal_id: Label,
+    },
+    /// A withdrawal ended.
+    WithdrawalEnded {
+        /// Whose.
+        owner: AccountId,
+        /// Its name.
+        withdrawal_id: Label,
+        /// Whether it was paid out.
+        ok: bool,
+    },
+    /// A plan version exists.
+    PlanRegistered {
+        /// Whose plan.
+        platform: AccountId,
+        /// Its name.
+        plan: Label,
+        /// Its version.
+        version: u32,
+    },
+    /// An item version exists.
+    ItemRegistered {
+        /// Which.
+        item: ItemRef,
+    },
+    /// An order changed state, or was placed if `from` is `None`.
+    OrderMoved {
+        /// Which.
+        order: OrderKey,
+        /// State before.
+        from: Option<OrderState>,
+        /// State after.
+        to: OrderState,
+    },
+    /// A refund took effect.
+    OrderRefunded {
+        /// Which order.
+        order: OrderKey,
+        /// The refund's name.
+        refund_id: Label,
+        /// How much went back.
+        amount: Amount,
+    },
+    /// A platform stood in for a payee in a refund and is owed for it.
+    ReceivableRaised {
+        /// Who owes.
+        debtor: AccountId,
+        /// Who is owed.
+        creditor: AccountId,
+        /// Asset owed.
+        asset: AssetCode,
+        /// How much more.
+        amount: Amount,
+    },
+    /// A credit was used to pay what its receiver owed.
+    ReceivablePaid {
+        /// Who owed.
+        debtor: AccountId,
+        /// Who was owed.
+        creditor: AccountId,
+        /// Asset owed.
+        asset: AssetCode,
+        /// How much less.
+        amount: Amount,
+    },
+    /// Access was granted.
+    EntitlementGranted {
+        /// Its id.
+        entitlement: Hash,
+        /// Who holds it.
+        holder: AccountId,
+        /// For what.
+        item: ItemRef,
+    },
+    /// Access ended because the order was refunded.
+    EntitlementRevoked {
+        /// Its id.
+        entitlement: Hash,
+    },
+    /// A netting window's list is frozen.
+    WindowClosed {
+        /// Asset netted.
+        asset: AssetCode,
+        /// Its number.
+        window: u64,
+        /// How many obligations it holds.
+        obligations: u64,
+    },
+    /// A netting window was paid.
+    WindowSettled {
+        /// Asset netted.
+        asset: AssetCode,
+        /// Its number.
+        window: u64,
+        /// Sum of the obligations in minor units.
+        gross: u128,
+        /// Sum of what debtors paid.
+        net: Amount,
+    },
+    /// A plain transfer was made.
+    Transferred {
+        /// Who paid.
+        from: AccountId,
+        /// Who was credited.
+        to: AccountId,
+        /// Asset moved.
+        asset: AssetCode,
+        /// How much.
+        amount: Amount,
+        /// Hash of a memo kept off the ledger.
+        memo: Hash,
+    },
+    /// Money became cover for netting.
+    CollateralLocked {
+        /// Whose.
+        account: AccountId,
+        /// Asset locked.
+        asset: AssetCode,
+        /// How much more.
+        amount: Amount,
+    },
+    /// An order's leg became an obligation in a netting window.
+    ObligationRecorded {
+        /// Who owes.
+        debtor: AccountId,
+        /// Who is owed.
+        creditor: AccountId,
+        /// Asset owed.
+        asset: AssetCode,
+        /// The window's number.
+        window: u64,
+        /// How much more.
+        amount: Amount,
+    },
+    /// Money went to another account because the one it was meant for is closed.
+    Rerouted {
+        /// Who should have been credited.
+        from: AccountId,
+        /// Who was credited.
+        to: AccountId,
+        /// Asset moved.
+        asset: AssetCode,
+        /// How much.
+        amount: Amount,
+    },
+}
+
+/// What executing something did. A block's receipts stand in the order of execution: transactions, then deadlines.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Receipt {
+    /// What made it.
+    pub cause: Cause,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Network fee taken, in the asset of the order.
+    pub fee: Amount,
+    /// Movements of money, in order. Money that enters or leaves objects (orders, withdrawals) or the ledger balances
+    /// against them.
+    pub postings: Vec<Posting>,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+}
+
+impl Receipt {
+    /// Whether it took effect.
+    pub fn applied(&self) -> bool {
+        self.outcome == Outcome::Applied
+    }
+}
+
+/// A receipt's leaf in the receipts tree.
+pub fn receipt_leaf(receipt: &Receipt) -> Hash {
+    merkle::leaf(&encode(receipt))
+}
+
+/// Merkle root of receipts as a header has it.
+pub fn receipts_root(receipts: &[Receipt]) -> Hash {
+    merkle::root(&receipts.iter().map(receipt_leaf).collect::<Vec<_>>())
+}

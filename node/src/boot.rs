@@ -1,0 +1,297 @@
+//! Opens a node's home: lock, genesis, logs, state; replays what the state lacks and checks the root.
+//!
+//! Invariant: what comes out of here is the state after the last durable block, reproduced from the block log where it
+//! could not be read back, and its root is the one in that block's header.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use color_eyre::eyre::{Result, WrapErr, bail, ensure, eyre};
+use vostro_consensus::{GuardMark, Record, Tip};
+use vostro_engine::candidate::{BlockLimits, Parent, validate};
+use vostro_engine::{Candidate, RecentIds};
+use vostro_execution::{StateRead, Tree, genesis_state, rebuild_tree};
+use vostro_storage::state::{ExecutionState, SledStore, State, StateOptions};
+use vostro_storage::{BlockReader, BlockRecord, Home, Journal, JournalDisks, JournalOptions, JournalReport};
+use vostro_types::codec::{MAX_BLOCK, decode};
+use vostro_types::genesis::GenesisFile;
+use vostro_types::transaction::MAX_VALIDITY_MS;
+use vostro_types::{Block, BlockId, Certificate, Genesis, Hash, Height, Receipt, Time};
+
+use crate::config::{Config, HomePaths, StorageConfig};
+use crate::index::index_changes;
+
+/// Entries of the state read at once while the tree is rebuilt.
+const SCAN_CHUNK: usize = 4096;
+/// Largest encoded receipts of a block.
+const MAX_RECEIPTS: usize = 32 << 20;
+
+/// A block as the log holds it.
+#[derive(Clone, Debug)]
+pub struct StoredBlock {
+    /// The block.
+    pub block: Arc<Block>,
+    /// Its commit certificate.
+    pub certificate: Certificate,
+    /// Its receipts, deadlines' included.
+    pub receipts: Vec<Receipt>,
+}
+
+/// Decodes a record of the block log.
+///
+/// # Errors
+/// If a part is not what this version writes; names the height and the part.
+pub fn decode_record(record: &BlockRecord) -> Result<StoredBlock> {
+    let part = |what: &str| format!("block {}: the {what} in the block log cannot be decoded", record.height);
+    let block: Block = decode(&record.block, MAX_BLOCK).wrap_err_with(|| part("block"))?;
+    let certificate: Certificate = decode(&record.certificate, MAX_BLOCK).wrap_err_with(|| part("certificate"))?;
+    let receipts: Vec<Receipt> = decode(&record.receipts, MAX_RECEIPTS).wrap_err_with(|| part("receipts"))?;
+    ensure!(block.header.height == Height(record.height), part("height"));
+    Ok(StoredBlock { block: Arc::new(block), certificate, receipts })
+}
+
+/// Reads the genesis file of a home and checks its hash against the settings.
+///
+/// # Errors
+/// If the file cannot be read, is wrong (names the field), or has another hash.
+pub fn load_genesis(paths: &HomePaths, config: &Config) -> Result<Genesis> {
+    let genesis = read_genesis(&paths.genesis())?;
+    let hash = genesis.hash().to_string();
+    ensure!(
+        hash == config.genesis_hash,
+        "{} has hash {hash}, but this node belongs to {} ({}): it is the genesis of another chain, or it was changed",
+        paths.genesis().display(),
+        config.genesis_hash,
+        paths.config().display(),
+    );
+    Ok(genesis)
+}
+
+/// Reads and validates a genesis file.
+///
+/// # Errors
+/// If it cannot be read or is wrong; names the file and the field.
+pub fn read_genesis(path: &Path) -> Result<Genesis> {
+    let text = std::fs::read_to_string(path).wrap_err_with(|| format!("cannot read the genesis {}", path.display()))?;
+    let file: GenesisFile =
+        serde_json::from_str(&text).wrap_err_with(|| format!("{} is not a genesis file", path.display()))?;
+    file.parse().wrap_err_with(|| format!("{} is not a valid genesis", path.display()))
+}
+
+/// The last block of a chain, its state tree, and the ids that must not be executed again.
+pub struct ChainEnd {
+    /// The last block.
+    pub tip: Tip,
+    /// Its header's state root; the genesis state's at height 0.
+    pub tree: Tree,
+    /// Ids of the last validity window.
+    pub recent: RecentIds,
+}
+
+impl ChainEnd {
+    /// The chain before its first block.
+    pub fn genesis(genesis: &Genesis, tree: Tree) -> Self {
+        let tip =
+            Tip { height: Height(0), block: BlockId(genesis.hash()), time: genesis.time, certificate: None };
+        ChainEnd { tip, tree, recent: RecentIds::default() }
+    }
+
+    /// Executes the next block on `state`, which is at this end. Every root and signature is checked.
+    ///
+    /// # Errors
+    /// If the block does not follow or does not reproduce; names the height and the rule.
+    pub fn execute(&self, genesis: &Genesis, state: &dyn StateRead, block: Arc<Block>) -> Result<Candidate> {
+        let height = block.header.height;
+        let validators = genesis.validator_set();
+        let parent = Parent {
+            chain: genesis.hash(),
+            id: self.tip.block,
+            height: self.tip.height,
+            time: self.tip.time,
+            state,
+            tree: &self.tree,
+            validators: &validators,
+            recent: &self.recent,
+        };
+        validate(&parent, block, None, limits(genesis)).wrap_err_with(|| format!("block {height}"))
+    }
+
+    /// Moves to a block that was executed here.
+    pub fn advance(&mut self, candidate: &Candidate, certificate: Certificate) {
+        let header = &candidate.block.header;
+        for (transaction, id) in candidate.block.transactions.iter().zip(&candidate.ids) {
+            self.recent.insert(*id, transaction.body.valid_until);
+        }
+        self.recent.forget_before(header.time);
+        self.tree = candidate.executed.tree.clone();
+        self.tip = Tip {
+            height: header.height,
+            block: certificate.block,
+            time: header.time,
+            certificate: Some(certificate),
+        };
+    }
+}
+
+fn limits(genesis: &Genesis) -> BlockLimits {
+    BlockLimits {
+        transactions: genesis.consensus.max_block_transactions as usize,
+        bytes: genesis.consensus.max_block_bytes as usize,
+    }
+}
+
+/// A home that is open and at its last durable block.
+pub struct Opened {
+    /// Holds the lock.
+    pub home: Home,
+    /// Logs and guard, for the writer.
+    pub journal: Journal,
+    /// What opening found.
+    pub report: JournalReport,
+    /// Reads durable blocks.
+    pub blocks: BlockReader,
+    /// The state, at the tip.
+    pub state: State,
+    /// The last durable block.
+    pub end: ChainEnd,
+    /// The signer guard's mark.
+    pub guard: Option<GuardMark>,
+    /// The consensus log above the tip.
+    pub records: Vec<Record>,
+}
+
+/// Opens a home. Logs what was cut, wiped or replayed.
+///
+/// # Errors
+/// If another process has the home, a log is damaged in the middle, or the block log does not reproduce.
+pub fn open(root: &Path, genesis: &Genesis, storage: &StorageConfig) -> Result<Opened> {
+    let chain = genesis.hash();
+    let home = Home::open(root)?;
+    let disks = JournalDisks::of_home(&home)?;
+    let (journal, report) = Journal::open(&disks, chain.0, &JournalOptions::default())?;
+    for cut in [&report.consensus_cut, &report.blocks_cut].into_iter().flatten() {
+        tracing::warn!(?cut, "an unfinished record at the end of a log was cut; it was never acknowledged");
+    }
+    let blocks = journal.blocks.reader();
+    let last = blocks.last_height().unwrap_or(0);
+    let (state, end) = open_state(&home, genesis, storage, &blocks, last)?;
+    let guard = match journal.guard.load() {
+        Some(bytes) => Some(decode::<GuardMark>(bytes, 4096).wrap_err("the signer guard's record cannot be decoded")?),
+        None => None,
+    };
+    let mut records = Vec::new();
+    for record in journal.consensus.replay(0) {
+        let record = record?;
+        let decoded = Record::decode(&record.payload)
+            .wrap_err_with(|| format!("record {} of the consensus log cannot be decoded", record.sequence))?;
+        if decoded.height() > end.tip.height {
+            records.push(decoded);
+        }
+    }
+    Ok(Opened { home, journal, report, blocks, state, end, guard, records })
+}
+
+fn open_state(
+    home: &Home,
+    genesis: &Genesis,
+    storage: &StorageConfig,
+    blocks: &BlockReader,
+    last: u64,
+) -> Result<(State, ChainEnd)> {
+    match try_state(home, genesis, storage, blocks, last) {
+        Ok(opened) => Ok(opened),
+        Err(error) => {
+            // The state is derived; the log is the truth. Whatever is wrong with the state, replay mends it, and if the
+            // log itself does not reproduce, the second attempt says so.
+            tracing::warn!(reason = %format!("{error:#}"), "the state cannot be used; it is rebuilt from the block log");
+            SledStore::wipe(&home.state())?;
+            try_state(home, genesis, storage, blocks, last)
+        }
+    }
+}
+
+fn try_state(
+    home: &Home,
+    genesis: &Genesis,
+    storage: &StorageConfig,
+    blocks: &BlockReader,
+    last: u64,
+) -> Result<(State, ChainEnd)> {
+    let store = SledStore::open(home.state(), genesis.hash().0, storage.cache_bytes)?;
+    let options = StateOptions { overlay_bytes: storage.overlay_bytes, ..StateOptions::default() };
+    let mut state = State::start(Arc::new(store), options)?;
+    let (changes, first_tree) = genesis_state(genesis);
+    let mut end = ChainEnd::genesis(genesis, first_tree);
+    let at = match state.height() {
+        None => {
+            state.apply(0, changes.into_iter().collect(), Vec::new())?;
+            0
+        }
+        Some(at) => at,
+    };
+    if at > last {
+        bail!("the state is at height {at}, the block log ends at {last}");
+    }
+    let view = ExecutionState::new(state.reader());
+    if at > 0 {
+        let stored = decode_record(&blocks.block(at)?.ok_or_else(|| eyre!("block {at} is missing from the log"))?)?;
+        end.tip = Tip {
+            height: Height(at),
+            block: stored.certificate.block,
+            time: stored.block.header.time,
+            certificate: Some(stored.certificate),
+        };
+        end.recent = recent_ids(blocks, &genesis.hash(), at, end.tip.time)?;
+        end.tree = tree_of(&view);
+        ensure!(
+            end.tree.root() == stored.block.header.state_root,
+            "the state at height {at} has root {}, the header says {}",
+            end.tree.root(),
+            stored.block.header.state_root
+        );
+    } else {
+        ensure!(tree_of(&view).root() == end.tree.root(), "the state at genesis has another root");
+    }
+    if at < last {
+        tracing::info!(from = at + 1, to = last, "replaying blocks the state lacks");
+    }
+    for record in blocks.blocks(at + 1) {
+        let stored = decode_record(&record?)?;
+        let candidate = end.execute(genesis, &view, stored.block.clone())?;
+        let index = index_changes(&candidate.block, &candidate.ids, &candidate.executed.receipts);
+        state.apply(stored.block.header.height.0, candidate.executed.changes.clone().into_iter().collect(), index)?;
+        end.advance(&candidate, stored.certificate);
+    }
+    Ok((state, end))
+}
+
+/// The tree of a state, from all its entries.
+pub fn tree_of(state: &ExecutionState) -> Tree {
+    let mut from = Vec::new();
+    let mut entries = std::iter::from_fn(move || {
+        let chunk = state.scan(&from, &[], SCAN_CHUNK);
+        let (last, _) = chunk.last()?;
+        from.clone_from(last);
+        from.push(0);
+        Some(chunk)
+    });
+    rebuild_tree(entries.by_ref().flatten())
+}
+
+/// Ids of the blocks that end at `last` and may still be valid at `time`.
+fn recent_ids(blocks: &BlockReader, chain: &Hash, last: u64, time: Time) -> Result<RecentIds> {
+    let mut recent = RecentIds::default();
+    let oldest = time.minus(MAX_VALIDITY_MS);
+    for height in (1..=last).rev() {
+        let record = blocks.block(height)?.ok_or_else(|| eyre!("block {height} is missing from the log"))?;
+        let block: Block = decode(&record.block, MAX_BLOCK)?;
+        if block.header.time < oldest {
+            break;
+        }
+        for transaction in &block.transactions {
+            recent.insert(transaction.body.id(chain), transaction.body.valid_until);
+        }
+    }
+    recent.forget_before(time);
+    Ok(recent)
+}

@@ -1,0 +1,264 @@
+//! `query`: reads. With `--prove` the answer is checked here against the certificates of the validators.
+
+use clap::{Args, Subcommand};
+use color_eyre::eyre::{Result, bail, ensure, eyre};
+use serde_json::json;
+use vostro_client::api::chain::{BlockJson, ChainStatus};
+use vostro_client::api::ledger::OrderView;
+use vostro_client::{Chain, Client};
+use vostro_types::{Cause, Hash, Height, Label, TxId};
+
+use super::remote::NodeArgs;
+use super::{tx, wallet};
+use crate::output::{Output, pairs, table};
+
+/// Whether to check what the node says.
+#[derive(Args, Clone, Debug)]
+pub struct ProveArgs {
+    /// Ask for the proof and check it here
+    #[arg(long)]
+    pub prove: bool,
+}
+
+/// The verbs of `query`.
+#[derive(Subcommand, Debug)]
+pub enum QueryCommand {
+    /// Where the chain stands
+    Status {
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+    /// A block by height or hash
+    Block {
+        /// Height or hash [default: the newest]
+        block: Option<String>,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        prove: ProveArgs,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+    /// A transaction and what it did
+    Tx {
+        /// Its id
+        id: TxId,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        prove: ProveArgs,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+    /// An account and its money
+    Account {
+        /// vo1… or a name of the genesis
+        account: String,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+    /// An order and its legs
+    Order {
+        /// The platform that sold it: vo1… or its name
+        platform: String,
+        /// Its name there
+        order: String,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+    /// Who votes
+    Validators {
+        /// At this height [default: now]
+        #[arg(long)]
+        height: Option<u64>,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+    /// The numbers the contract and the protocol work with
+    Params {
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+}
+
+/// Runs a verb of `query`.
+///
+/// # Errors
+/// No answer, nothing there, or a proof that does not verify.
+pub async fn run(command: QueryCommand, output: Output) -> Result<()> {
+    match command {
+        QueryCommand::Status { node } => {
+            let status = node.client()?.status().await?;
+            if let Some(expected) = node.chain {
+                ensure!(status.genesis_hash == expected, "the node's chain is {}, not {expected}", status.genesis_hash);
+            }
+            output.show(&status, || status_text(&status))
+        }
+        QueryCommand::Block { block, prove, node } => query_block(block.as_deref(), prove.prove, &node, output).await,
+        QueryCommand::Tx { id, prove, node } => query_tx(&id, prove.prove, &node, output).await,
+        QueryCommand::Account { account, node } => {
+            let (client, chain) = node.connect().await?;
+            let account = client.account(&chain.account(&account)?).await?;
+            output.show(&account, || wallet::account_text(&account))
+        }
+        QueryCommand::Order { platform, order, node } => {
+            let (client, chain) = node.connect().await?;
+            let platform = chain.account(&platform)?.to_string();
+            let order = client.order(&platform, &Label::new(order)?).await?;
+            output.show(&order, || order_text(&order))
+        }
+        QueryCommand::Validators { height, node } => {
+            let set = node.client()?.validators(height.map(Height)).await?;
+            output.show(&set, || {
+                let row = |v: &vostro_client::api::chain::ValidatorJson| {
+                    [v.index.to_string(), v.name.clone(), v.key.to_string(), v.platform.to_string()]
+                };
+                let head = pairs([
+                    ("epoch", set.epoch.to_string()),
+                    ("quorum", format!("{} of {}", set.quorum, set.validators.len())),
+                    ("may be faulty", set.fault_budget.to_string()),
+                ]);
+                format!(
+                    "{head}\n{}",
+                    table(["index", "name", "voting key", "platform"], set.validators.iter().map(row))
+                )
+            })
+        }
+        QueryCommand::Params { node } => {
+            let genesis = node.client()?.genesis().await?;
+            let value = json!({
+                "chainId": genesis.chain_id,
+                "assets": genesis.assets,
+                "parameters": genesis.parameters,
+                "consensus": genesis.consensus,
+            });
+            output.show(&value, || flatten("", &value).join("\n"))
+        }
+    }
+}
+
+/// A JSON value as `path: value` lines.
+fn flatten(path: &str, value: &serde_json::Value) -> Vec<String> {
+    let below = |name: &str| if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
+    match value {
+        serde_json::Value::Object(map) => map.iter().flat_map(|(k, v)| flatten(&below(k), v)).collect(),
+        serde_json::Value::Array(list) => {
+            list.iter().enumerate().flat_map(|(i, v)| flatten(&below(&i.to_string()), v)).collect()
+        }
+        serde_json::Value::String(text) => vec![format!("{path}: {text}")],
+        other => vec![format!("{path}: {other}")],
+    }
+}
+
+fn status_text(s: &ChainStatus) -> String {
+    pairs([
+        ("chain", s.chain_id.clone()),
+        ("genesis hash", s.genesis_hash.to_string()),
+        ("height", s.height.to_string()),
+        ("block", s.block_hash.to_string()),
+        ("state root", s.state_root.to_string()),
+        ("time", super::genesis::rfc3339(s.time.0)),
+        ("syncing", if s.syncing { "yes" } else { "no" }.into()),
+        ("validators", format!("{} of {} online, {} decide", s.validators_online, s.validators, s.quorum)),
+        ("may still fail", format!("{} of {}", s.live_fault_budget, s.fault_budget)),
+        ("pending", s.pending_transactions.to_string()),
+    ])
+}
+
+async fn query_block(block: Option<&str>, prove: bool, node: &NodeArgs, output: Output) -> Result<()> {
+    let client = node.client()?;
+    let found = match block {
+        None => client.block(Height(client.status().await?.height)).await?,
+        Some(text) => match (text.parse::<u64>(), text.parse::<Hash>()) {
+            (Ok(height), _) => client.block(Height(height)).await?,
+            (_, Ok(hash)) => client.block_by_hash(&vostro_types::BlockId(hash)).await?,
+            _ => bail!("{text:?} is neither a height nor a hash"),
+        },
+    };
+    let mut proof = None;
+    if prove {
+        let chain = client.chain(node.chain).await?;
+        let header = chain.verify_header(&client.header(Height(found.header.height)).await?)?;
+        ensure!(header.id() == found.header.hash, "the node showed another block than the one its validators decided");
+        proof = Some(());
+    }
+    let value = match proof {
+        None => serde_json::to_value(&found)?,
+        Some(()) => json!({ "block": found, "proofVerified": true }),
+    };
+    output.show(&value, || {
+        let text = block_text(&found);
+        if prove { format!("{text}\nproof verified: a quorum of validators decided this block") } else { text }
+    })
+}
+
+fn block_text(block: &BlockJson) -> String {
+    let signers: Vec<&str> = block.certificate.signers.iter().map(|s| s.name.as_str()).collect();
+    let head = pairs([
+        ("height", block.header.height.to_string()),
+        ("hash", block.header.hash.to_string()),
+        ("time", super::genesis::rfc3339(block.header.time.0)),
+        ("proposer", format!("{} in view {}", block.proposer, block.certificate.view)),
+        ("signed by", signers.join(", ")),
+        ("state root", block.header.state_root.to_string()),
+        ("transactions", block.transactions.len().to_string()),
+        ("deadlines", block.deadlines.len().to_string()),
+    ]);
+    if block.transactions.is_empty() {
+        return head;
+    }
+    let row = |e: &vostro_client::api::chain::ExecutedJson| {
+        let id = e.transaction.id.map_or_else(String::new, |id| id.to_string().chars().take(16).collect());
+        let status = format!("{:?}", e.receipt.status).to_lowercase();
+        [id, status, e.words.first().cloned().unwrap_or_default()]
+    };
+    format!("{head}\n{}", table(["transaction", "status", "what"], block.transactions.iter().map(row)))
+}
+
+async fn query_tx(id: &TxId, prove: bool, node: &NodeArgs, output: Output) -> Result<()> {
+    let client = node.client()?;
+    let view = tx::view(&client, id).await?;
+    if !prove {
+        return tx::show_view(&view, output);
+    }
+    let chain = client.chain(node.chain).await?;
+    let height = check_tx(&client, &chain, id).await?;
+    if output.json {
+        return output.show(&json!({ "tx": view, "proofVerified": true }), String::new);
+    }
+    tx::show_view(&view, output)?;
+    output.show("", || format!("proof verified: the receipt stands in block {height}, decided by a quorum"))
+}
+
+/// Checks the proof of a transaction's receipt. Gives the height of its block.
+async fn check_tx(client: &Client, chain: &Chain, id: &TxId) -> Result<Height> {
+    let receipt = client.proved_receipt(id).await?;
+    let proof = receipt.proof.ok_or_else(|| eyre!("the node sent no proof"))?;
+    let (receipt, header) = chain.verify_receipt(&proof)?;
+    ensure!(receipt.cause == Cause::Transaction(*id), "the node proved the receipt of another transaction");
+    Ok(header.height)
+}
+
+fn order_text(order: &OrderView) -> String {
+    let head = pairs([
+        ("order", format!("{} of {}", order.order_id, order.platform)),
+        ("state", order.state.clone()),
+        ("payer", order.payer.to_string()),
+        ("item", format!("{} version {} of {}", order.item.item, order.item.version, order.item.host)),
+        ("mode", order.mode.clone()),
+        ("total", format!("{} {}", order.total.shown(), order.asset)),
+        ("refunded", order.refunded.shown()),
+        ("fee", order.fee.shown()),
+        ("placed", super::genesis::rfc3339(order.placed_at.0)),
+        ("due", order.due_at.map_or_else(|| "-".into(), |t| super::genesis::rfc3339(t.0))),
+    ]);
+    let row = |leg: &vostro_client::api::ledger::OrderLegJson| {
+        [leg.name.clone().unwrap_or_else(|| leg.payee.to_string()), leg.amount.shown(), leg.returned.shown()]
+    };
+    format!("{head}\n{}", table(["payee", "amount", "returned"], order.legs.iter().map(row)))
+}

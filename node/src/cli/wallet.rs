@@ -1,0 +1,328 @@
+//! `wallet`: a person's verbs. Each builds one transaction here, signs it here, and waits for its receipt.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use color_eyre::eyre::Result;
+use vostro_client::api::action::mode_from_text;
+use vostro_client::{Chain, Draft};
+use vostro_crypto::sha256;
+use vostro_types::transaction::{Confirm, FeeBearer, ItemRef, OrderKey, Pay, PayMode, Refund, Transfer, Withdraw};
+use vostro_types::{Action, Hash, Label, SecretKey};
+
+use super::keys;
+use super::remote::{NodeArgs, SignerArgs, asset, send};
+use crate::output::{Output, Usage, pairs, table};
+
+/// What every verb that signs takes.
+#[derive(Args, Clone, Debug)]
+pub struct SendArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub node: NodeArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub signer: SignerArgs,
+    /// Seconds to wait for the receipt
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    pub wait: u64,
+}
+
+/// The verbs of `wallet`.
+#[derive(Subcommand, Debug)]
+pub enum WalletCommand {
+    /// Show what an account has
+    Balance {
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        signer: SignerArgs,
+    },
+    /// Show what moved an account's money, newest first
+    History {
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        signer: SignerArgs,
+        /// How many lines
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
+        limit: u32,
+        /// Where an earlier page ended
+        #[arg(long)]
+        cursor: Option<String>,
+    },
+    /// Send money to another account
+    Transfer {
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        send: SendArgs,
+        /// Who gets it: vo1… or a name of the genesis
+        #[arg(long, value_name = "ACCOUNT")]
+        to: String,
+        /// How much, such as 94.50
+        #[arg(long)]
+        amount: String,
+        /// Which asset, if the chain has several
+        #[arg(long)]
+        asset: Option<String>,
+        /// A memo; only its hash goes on the ledger
+        #[arg(long)]
+        memo: Option<String>,
+    },
+    /// Pay for an item
+    Pay {
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        send: SendArgs,
+        /// The platform that sells
+        #[arg(long, value_name = "PLATFORM")]
+        origin: String,
+        /// The order's name at the origin
+        #[arg(long, value_name = "ID")]
+        order: String,
+        /// The platform that hosts the item
+        #[arg(long, value_name = "PLATFORM")]
+        host: String,
+        /// The item's name at its host
+        #[arg(long)]
+        item: String,
+        /// The item's version
+        #[arg(long = "item-version", default_value_t = 1)]
+        version: u32,
+        /// What you agree to pay in all; another result is refused
+        #[arg(long)]
+        total: String,
+        /// The price, for items with an open price
+        #[arg(long)]
+        price: Option<String>,
+        /// Which asset, if the chain has several
+        #[arg(long)]
+        asset: Option<String>,
+        /// instant, escrow, t+N or window
+        #[arg(long, default_value = "instant")]
+        mode: String,
+        /// Who bears the network fee: payer, payee or platform
+        #[arg(long, default_value = "payee")]
+        fee_bearer: String,
+        /// The origin's key, where it must sign too
+        #[arg(long, value_name = "KEY")]
+        origin_key: Option<String>,
+    },
+    /// Release an escrow to its payees before its time
+    Confirm {
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        send: SendArgs,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        order: OrderArgs,
+    },
+    /// Give back all or part of an order (as its origin or host)
+    Refund {
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        send: SendArgs,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        order: OrderArgs,
+        /// The refund's name, unique within the order
+        #[arg(long, value_name = "ID")]
+        refund: String,
+        /// How much
+        #[arg(long)]
+        amount: String,
+        /// Why
+        #[arg(long, default_value = "requested")]
+        reason: String,
+    },
+    /// Ask a gateway to pay money out
+    Withdraw {
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        send: SendArgs,
+        /// Name of the withdrawal, unique for this account
+        #[arg(long, value_name = "ID")]
+        id: String,
+        /// The gateway's account or name
+        #[arg(long)]
+        gateway: String,
+        /// How much
+        #[arg(long)]
+        amount: String,
+        /// Which asset, if the chain has several
+        #[arg(long)]
+        asset: Option<String>,
+        /// Salted SHA-256 of the destination, which stays off the ledger (64 hex digits)
+        #[arg(long, value_name = "HASH")]
+        destination: Hash,
+    },
+}
+
+/// Which order.
+#[derive(Args, Clone, Debug)]
+pub struct OrderArgs {
+    /// The platform that sold it
+    #[arg(long)]
+    pub platform: String,
+    /// Its name there
+    #[arg(long, value_name = "ID")]
+    pub order: String,
+}
+
+impl OrderArgs {
+    fn key(&self, chain: &Chain) -> Result<OrderKey> {
+        Ok(OrderKey { platform: chain.account(&self.platform)?, order_id: Label::new(self.order.as_str())? })
+    }
+}
+
+/// Runs a verb of `wallet`.
+///
+/// # Errors
+/// No answer, or the rule that refused.
+pub async fn run(command: WalletCommand, output: Output) -> Result<()> {
+    match command {
+        WalletCommand::Balance { node, signer } => balance(&node, &signer, output).await,
+        WalletCommand::History { node, signer, limit, cursor } => {
+            history(&node, &signer, limit, cursor.as_deref(), output).await
+        }
+        WalletCommand::Transfer { send, to, amount, asset: code, memo } => {
+            act(&send, None, output, |chain| {
+                let asset = asset(chain, code.as_deref())?;
+                let memo = memo.as_ref().map_or(Hash::ZERO, |m| sha256(m.as_bytes()));
+                let (to, amount) = (chain.account(&to)?, asset.parse(&amount)?);
+                Ok(Action::Transfer(Transfer { to, asset: asset.code, amount, memo }))
+            })
+            .await
+        }
+        WalletCommand::Pay {
+            send,
+            origin,
+            order,
+            host,
+            item,
+            version,
+            total,
+            price,
+            asset: code,
+            mode,
+            fee_bearer,
+            origin_key,
+        } => {
+            let mode = mode_from_text(&mode)
+                .filter(|m| *m != PayMode::Maturing(0))
+                .ok_or_else(|| Usage(format!("--mode is instant, escrow, t+N or window, not {mode:?}")))?;
+            let fee_bearer = match fee_bearer.as_str() {
+                "payer" => FeeBearer::PAYER,
+                "payee" => FeeBearer::PAYEE,
+                "platform" => FeeBearer::PLATFORM,
+                other => return Err(Usage(format!("--fee-bearer is payer, payee or platform, not {other:?}")).into()),
+            };
+            act(&send, origin_key.as_deref(), output, |chain| {
+                let asset = asset(chain, code.as_deref())?;
+                Ok(Action::Pay(Pay {
+                    origin: chain.account(&origin)?,
+                    order_id: Label::new(order.as_str())?,
+                    item: ItemRef { host: chain.account(&host)?, item: Label::new(item.as_str())?, version },
+                    price: price.as_deref().map(|p| asset.parse(p)).transpose()?,
+                    mode,
+                    fee_bearer,
+                    expected_total: asset.parse(&total)?,
+                }))
+            })
+            .await
+        }
+        WalletCommand::Confirm { send, order } => {
+            act(&send, None, output, |chain| Ok(Action::Confirm(Confirm { order: order.key(chain)? }))).await
+        }
+        WalletCommand::Refund { send, order, refund, amount, reason } => {
+            let (client, chain) = send.node.connect().await?;
+            let key = order.key(&chain)?;
+            // the order says which asset the amount is in
+            let asset = client.order(&key.platform.to_string(), &key.order_id).await?.asset;
+            let amount = chain.asset(asset.as_str())?.parse(&amount)?;
+            act(&send, None, output, |_| {
+                let (refund_id, reason) = (Label::new(refund.as_str())?, Label::new(reason.as_str())?);
+                Ok(Action::Refund(Refund { order: key, refund_id, amount, reason }))
+            })
+            .await
+        }
+        WalletCommand::Withdraw { send, id, gateway, amount, asset: code, destination } => {
+            act(&send, None, output, |chain| {
+                let asset = asset(chain, code.as_deref())?;
+                let (gateway, amount) = (chain.account(&gateway)?, asset.parse(&amount)?);
+                let withdrawal_id = Label::new(id.as_str())?;
+                Ok(Action::Withdraw(Withdraw { withdrawal_id, gateway, asset: asset.code, amount, destination }))
+            })
+            .await
+        }
+    }
+}
+
+/// Builds an action for the chain, signs it and sends it.
+async fn act(
+    args: &SendArgs,
+    also: Option<&str>,
+    output: Output,
+    build: impl FnOnce(&Chain) -> Result<Action>,
+) -> Result<()> {
+    let (client, chain) = args.node.connect().await?;
+    let action = build(&chain)?;
+    let sender = args.signer.account(&chain)?;
+    let mut secrets: Vec<SecretKey> = vec![args.signer.secret()?];
+    if let Some(also) = also {
+        secrets.push(keys::open(also, &args.signer.dir, &args.signer.password)?);
+    }
+    let keys: Vec<&SecretKey> = secrets.iter().collect();
+    let draft = Draft::new(sender).action(action);
+    send(&client, &chain, draft, &keys, Duration::from_secs(args.wait), output).await
+}
+
+async fn balance(node: &NodeArgs, signer: &SignerArgs, output: Output) -> Result<()> {
+    let (client, chain) = node.connect().await?;
+    let id = signer.account(&chain)?;
+    let account = client.account(&id).await?;
+    output.show(&account, || account_text(&account))
+}
+
+/// An account for people.
+pub fn account_text(account: &vostro_client::api::ledger::AccountJson) -> String {
+    let head = pairs([
+        ("account", account.id.to_string()),
+        ("name", account.name.clone().unwrap_or_else(|| "-".into())),
+        ("kind", account.kind.clone()),
+        ("status", account.status.clone()),
+    ]);
+    let row = |b: &vostro_client::api::ledger::BalanceJson| {
+        [b.asset.to_string(), b.available.shown(), b.held.shown(), b.collateral.shown(), b.owed.shown()]
+    };
+    let header = ["asset", "available", "held", "collateral", "owed"];
+    match account.balances.is_empty() {
+        true => format!("{head}\nno money"),
+        false => format!("{head}\n{}", table(header, account.balances.iter().map(row))),
+    }
+}
+
+async fn history(node: &NodeArgs, signer: &SignerArgs, limit: u32, cursor: Option<&str>, output: Output) -> Result<()> {
+    let (client, chain) = node.connect().await?;
+    let id = signer.account(&chain)?;
+    let list = client.history(&id, cursor, Some(limit)).await?;
+    output.show(&list, || {
+        let row = |line: &vostro_client::api::ledger::HistoryLine| {
+            let moved = line.postings.iter().map(|p| {
+                let sign = if p.side == "credit" { "+" } else { "-" };
+                format!("{sign}{} {}", p.amount.shown(), p.asset)
+            });
+            let time = super::genesis::rfc3339(line.time.0);
+            [line.height.to_string(), time, moved.collect::<Vec<_>>().join("\n"), line.words.join("\n")]
+        };
+        let mut text = table(["height", "time", "moved", "what"], list.entries.iter().map(row));
+        if let Some(next) = &list.next_cursor {
+            text.push_str(&format!("\nmore: --cursor {next}"));
+        }
+        text
+    })
+}

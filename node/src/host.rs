@@ -1,0 +1,425 @@
+//! The thread that runs the engine: feeds it events and carries its actions out in order.
+//!
+//! Invariant: a block's effects are seen by clients (state, indexes, waiters) only after the log writer has reported
+//! the block durable, and every write reaches the log in the order in which the engine asked for it.
+//!
+//! ```text
+//!   network task ─┐                         ┌─► log writer thread ─► reports ─┐
+//!   RPC ──────────┼─► events (bounded) ─► engine thread ─► network handle     │
+//!   timers ───────┘          ▲              └─► state, indexes, waiters       │
+//!                            └─────────────────────────────────────────────────┘
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use color_eyre::eyre::{Result, WrapErr};
+use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
+use vostro_consensus::{Seq, To};
+use vostro_engine::{Action, Committed, Engine, Event};
+use vostro_network::{Channel, Handle, PeerId, RequestId};
+use vostro_storage::state::State;
+use vostro_storage::{Journal, Report, Write, Writer};
+use vostro_types::codec::encode;
+use vostro_types::{Time, ValidatorIndex, VerifiedTransaction};
+
+use crate::index::index_changes;
+use crate::shared::{AdmitReply, Shared, Tip};
+
+/// Events that may wait for the engine; above it the network and RPC wait.
+pub const EVENT_QUEUE: usize = 4096;
+/// Waiting submissions that are handed to the engine as one.
+const COALESCE: usize = 256;
+/// How often expired transactions leave the list of pending ones.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// Consensus records are pruned once for so many blocks.
+const PRUNE_INTERVAL: u64 = 64;
+
+/// What other threads tell the engine's.
+pub enum Msg {
+    /// An event as it is.
+    Event(Event),
+    /// Transactions from RPC, with the way to answer.
+    Submit {
+        /// Verified.
+        transactions: Vec<VerifiedTransaction>,
+        /// Gets one result each.
+        reply: AdmitReply,
+    },
+    /// The outcome of a request to a peer.
+    Answer {
+        /// Which request.
+        id: RequestId,
+        /// The bytes, or nothing if it failed.
+        bytes: Option<Vec<u8>>,
+    },
+    /// End, after everything handed in is written.
+    Stop,
+}
+
+/// Wall time in milliseconds.
+pub fn wall_time() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// What waits for a ticket of the log writer.
+enum Waiting {
+    Seq(Seq),
+    Block(Box<Committed>),
+    Prune,
+}
+
+/// The engine's thread while it runs.
+pub struct Host {
+    engine: Engine,
+    writer: Writer,
+    state: State,
+    network: Handle,
+    peers: Arc<Peers>,
+    shared: Arc<Shared>,
+    next_ticket: u64,
+    waiting: VecDeque<(u64, Waiting)>,
+    submissions: BTreeMap<u64, (AdmitReply, Vec<vostro_types::TxId>)>,
+    next_submission: u64,
+    requests: Vec<(RequestId, ValidatorIndex)>,
+    wake: Option<Time>,
+    halted: Option<String>,
+}
+
+/// Which validator has which network identity.
+#[derive(Clone, Debug, Default)]
+pub struct Peers {
+    by_index: Vec<PeerId>,
+}
+
+impl Peers {
+    /// The network identities of the validators, in order.
+    pub fn new(by_index: Vec<PeerId>) -> Self {
+        Peers { by_index }
+    }
+
+    /// The validator with a network identity.
+    pub fn index(&self, peer: &PeerId) -> Option<ValidatorIndex> {
+        self.by_index.iter().position(|p| p == peer).map(|i| ValidatorIndex(i as u16))
+    }
+
+    /// The network identity of a validator.
+    pub fn peer(&self, index: ValidatorIndex) -> Option<PeerId> {
+        self.by_index.get(usize::from(index.0)).copied()
+    }
+}
+
+/// What a [`Host`] is made of.
+pub struct Parts {
+    /// The engine and what it asked for at boot.
+    pub engine: (Engine, Vec<Action>),
+    /// Logs and guard.
+    pub journal: Journal,
+    /// State, at the engine's tip.
+    pub state: State,
+    /// The network.
+    pub network: Handle,
+    /// Network identities of validators.
+    pub peers: Arc<Peers>,
+    /// What RPC reads.
+    pub shared: Arc<Shared>,
+}
+
+/// The engine's thread, seen from outside.
+pub struct Running {
+    events: Sender<Msg>,
+    thread: std::thread::JoinHandle<Result<()>>,
+}
+
+impl Running {
+    /// Ends the thread after everything handed in is written, and closes the state.
+    ///
+    /// # Errors
+    /// Why the engine had halted, or what failed on the way out.
+    pub fn stop(self) -> Result<()> {
+        // A closed channel means that the thread has ended already.
+        let _ = self.events.send(Msg::Stop);
+        self.thread.join().unwrap_or_else(|_| Err(color_eyre::eyre::eyre!("the engine's thread panicked")))
+    }
+
+    /// Whether the thread has ended by itself, which means that something is wrong.
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+/// The channel to the engine.
+pub fn channel() -> (Sender<Msg>, Receiver<Msg>) {
+    bounded(EVENT_QUEUE)
+}
+
+/// Starts the engine's thread and the log writer's.
+///
+/// # Errors
+/// If the operating system refuses a thread.
+pub fn start(parts: Parts, sender: Sender<Msg>, events: Receiver<Msg>) -> Result<Running> {
+    // Reports are bounded by the tickets under way; this channel never makes the log writer wait for the engine.
+    let (report, reports) = unbounded();
+    let writer = Writer::start(parts.journal, move |r| {
+        let _ = report.send(r);
+    })?;
+    let (engine, actions) = parts.engine;
+    let mut host = Host {
+        engine,
+        writer,
+        state: parts.state,
+        network: parts.network,
+        peers: parts.peers,
+        shared: parts.shared,
+        next_ticket: 1,
+        waiting: VecDeque::new(),
+        submissions: BTreeMap::new(),
+        next_submission: 1,
+        requests: Vec::new(),
+        wake: None,
+        halted: None,
+    };
+    let thread = std::thread::Builder::new()
+        .name("engine".into())
+        .spawn(move || {
+            let outcome = host.perform(actions).and_then(|()| host.run(&events, &reports));
+            if let Err(error) = &outcome {
+                tracing::error!(reason = %format!("{error:#}"), "the engine stops");
+                host.shared.halt(format!("{error:#}"));
+            }
+            let closed = host.close();
+            outcome.and(closed)
+        })
+        .wrap_err("cannot start the engine's thread")?;
+    Ok(Running { events: sender, thread })
+}
+
+impl Host {
+    fn run(&mut self, events: &Receiver<Msg>, reports: &Receiver<Report>) -> Result<()> {
+        let mut swept = Instant::now();
+        loop {
+            let pause = self.wake.map_or(SWEEP_INTERVAL, |at| Duration::from_millis(at.since(wall_time())));
+            select! {
+                recv(reports) -> report => match report {
+                    Ok(report) => self.report(report)?,
+                    Err(_) => color_eyre::eyre::bail!("the log writer is gone"),
+                },
+                recv(events) -> msg => match msg {
+                    Ok(Msg::Stop) | Err(_) => return self.drain(reports),
+                    Ok(msg) => self.message(msg, events)?,
+                },
+                default(pause.min(SWEEP_INTERVAL)) => {}
+            }
+            if self.wake.is_some_and(|at| at <= wall_time()) {
+                self.wake = None;
+                self.step(Event::Tick)?;
+            }
+            if swept.elapsed() >= SWEEP_INTERVAL {
+                swept = Instant::now();
+                let engine = &self.engine;
+                self.shared.keep_pending(|id| engine.is_pending(id));
+            }
+            if let Some(reason) = self.halted.take() {
+                color_eyre::eyre::bail!(reason);
+            }
+        }
+    }
+
+    /// Waits for what was handed to the writer, so that nothing decided is left to a replay.
+    fn drain(&mut self, reports: &Receiver<Report>) -> Result<()> {
+        while !self.waiting.is_empty() {
+            let report = reports.recv().wrap_err("the log writer is gone")?;
+            if let Report::Persisted { ticket, consensus_next } = report {
+                self.finish(ticket, consensus_next, false)?;
+            } else {
+                return self.report(report);
+            }
+        }
+        Ok(())
+    }
+
+    fn close(self) -> Result<()> {
+        let written = self.writer.close().map(|_| ());
+        let closed = self.state.close().map(|_| ());
+        written.and(closed).wrap_err("closing the node's storage")
+    }
+
+    fn message(&mut self, msg: Msg, events: &Receiver<Msg>) -> Result<()> {
+        match msg {
+            Msg::Event(event) => self.step(event),
+            Msg::Submit { transactions, reply } => {
+                let mut next = Some((transactions, reply));
+                // Submissions that wait together are gossiped together.
+                let mut all = Vec::new();
+                let mut after = None;
+                let mut ticket_replies = Vec::new();
+                while let Some((transactions, reply)) = next.take() {
+                    ticket_replies.push((transactions.len(), reply));
+                    all.extend(transactions);
+                    if ticket_replies.len() < COALESCE {
+                        match events.try_recv() {
+                            Ok(Msg::Submit { transactions, reply }) => next = Some((transactions, reply)),
+                            Ok(other) => after = Some(other),
+                            Err(_) => {}
+                        }
+                    }
+                }
+                let ticket = self.next_submission;
+                self.next_submission += 1;
+                let ids = all.iter().map(VerifiedTransaction::id).collect();
+                self.submissions.insert(ticket, (AdmitReply::merged(ticket_replies), ids));
+                self.step(Event::Submitted { ticket, transactions: all })?;
+                match after {
+                    // Put back what was taken out too much; a stop is honoured by the caller's next turn.
+                    Some(Msg::Stop) => {
+                        self.halted = Some("the node was asked to stop".into());
+                        Ok(())
+                    }
+                    Some(other) => self.message(other, events),
+                    None => Ok(()),
+                }
+            }
+            Msg::Answer { id, bytes } => {
+                let Some(at) = self.requests.iter().position(|(request, _)| *request == id) else { return Ok(()) };
+                let (_, from) = self.requests.swap_remove(at);
+                self.step(Event::SyncAnswer { from, bytes })
+            }
+            Msg::Stop => Ok(()),
+        }
+    }
+
+    fn step(&mut self, event: Event) -> Result<()> {
+        let started = Instant::now();
+        let actions = self.engine.step(wall_time(), event);
+        self.shared.metrics.step(started.elapsed());
+        self.perform(actions)
+    }
+
+    fn ticket(&mut self, waiting: Waiting, writes: Vec<Write>) -> Result<()> {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.waiting.push_back((ticket, waiting));
+        Ok(self.writer.submit(ticket, writes)?)
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) -> Result<()> {
+        for action in actions {
+            match action {
+                Action::Persist { seq, records, guard } => {
+                    let mut writes: Vec<Write> =
+                        records.iter().map(|r| Write::Consensus { kind: 1, payload: r.encode() }).collect();
+                    writes.extend(guard.map(|mark| Write::Guard(encode(&mark))));
+                    self.ticket(Waiting::Seq(seq), writes)?;
+                }
+                Action::Commit(committed) => {
+                    let write = Write::Block {
+                        height: committed.block.header.height.0,
+                        block: encode(&*committed.block),
+                        certificate: encode(&committed.certificate),
+                        receipts: encode(&committed.receipts),
+                    };
+                    self.ticket(Waiting::Block(committed), vec![write])?;
+                }
+                Action::Send { to: To::All, bytes } => {
+                    // A peer whose queue is full loses its oldest message; the core repeats what matters.
+                    if let Err(error) = self.network.broadcast(Channel::Consensus, bytes) {
+                        tracing::debug!(%error, "a message could not be broadcast");
+                    }
+                }
+                Action::Send { to: To::One(to), bytes } => self.send(to, Channel::Consensus, bytes),
+                Action::Gossip(bytes) => {
+                    if let Err(error) = self.network.publish(bytes) {
+                        tracing::debug!(%error, "a batch could not be gossiped; the primary gets it directly");
+                    }
+                }
+                Action::Forward { to, bytes } => self.send(to, Channel::Status, bytes),
+                Action::Request { to, request } => {
+                    let asked = self.peers.peer(to).map(|peer| self.network.request(peer, request.to_bytes()));
+                    match asked {
+                        Some(Ok(id)) => self.requests.push((id, to)),
+                        _ => {
+                            // The engine hears of the failure as of any other; it sets the peer aside for a while.
+                            let again = self.engine.step(wall_time(), Event::SyncAnswer { from: to, bytes: None });
+                            self.perform(again)?;
+                        }
+                    }
+                }
+                Action::WakeAt(time) => self.wake = Some(time),
+                Action::Admitted { ticket, results } => {
+                    if let Some((reply, ids)) = self.submissions.remove(&ticket) {
+                        self.shared.admitted(&ids, &results);
+                        reply.send(results);
+                    }
+                }
+                Action::Penalise { validator, reason } => {
+                    tracing::warn!(%validator, %reason, "a validator misbehaved");
+                    if let Some(peer) = self.peers.peer(validator) {
+                        let _ = self.network.penalise(peer, reason);
+                    }
+                }
+                Action::Evidence(evidence) => {
+                    tracing::error!(validator = %evidence.validator(), kind = evidence.name(),
+                        "a validator signed two contradictory statements");
+                }
+                Action::Warn(text) => tracing::warn!("{text}"),
+                Action::Halt(reason) => self.halted = Some(reason),
+            }
+        }
+        let snapshot = self.engine.snapshot();
+        if snapshot.view.0 > 0 && self.shared.snapshot().view != snapshot.view {
+            tracing::warn!(height = %snapshot.height.next(), view = %snapshot.view, "view change");
+        }
+        self.shared.observe(snapshot);
+        Ok(())
+    }
+
+    fn send(&self, to: ValidatorIndex, channel: Channel, bytes: Vec<u8>) {
+        if let Some(peer) = self.peers.peer(to)
+            && let Err(error) = self.network.send(peer, channel, bytes)
+        {
+            tracing::debug!(%to, %error, "a message could not be sent");
+        }
+    }
+
+    fn report(&mut self, report: Report) -> Result<()> {
+        match report {
+            Report::Persisted { ticket, consensus_next } => self.finish(ticket, consensus_next, true),
+            Report::Fatal(error) => {
+                Err(error).wrap_err("the log could not be written; nothing after it may be signed or acknowledged")
+            }
+        }
+    }
+
+    /// A ticket is durable: what waited for it goes on. Without `go_on` the engine hears nothing more (the node ends).
+    fn finish(&mut self, ticket: u64, consensus_next: u64, go_on: bool) -> Result<()> {
+        while self.waiting.front().is_some_and(|(waiting, _)| *waiting <= ticket) {
+            let Some((_, waiting)) = self.waiting.pop_front() else { break };
+            match waiting {
+                Waiting::Seq(seq) if go_on => self.step(Event::Persisted(seq))?,
+                Waiting::Seq(_) | Waiting::Prune => {}
+                Waiting::Block(committed) => {
+                    let height = committed.block.header.height;
+                    let index = index_changes(&committed.block, &committed.ids, &committed.receipts);
+                    let changes = committed.changes.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+                    self.state.apply(height.0, changes, index)?;
+                    let tip = Tip {
+                        header: Some(committed.block.header.clone()),
+                        certificate: Some(committed.certificate.clone()),
+                        tree: committed.tree.clone(),
+                    };
+                    self.shared.committed(tip, &committed);
+                    if go_on {
+                        if height.0 % PRUNE_INTERVAL == 0 {
+                            // Records written before this block's ticket belong to its height or below.
+                            self.ticket(Waiting::Prune, vec![Write::PruneConsensus { below: consensus_next }])?;
+                        }
+                        self.step(Event::Durable(height))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! What the indexes say about a block: where transactions are and which accounts they touched.
+//!
+//! Invariant: an index is a function of the block and its receipts, so it can be deleted and rebuilt by replay.
+
+use std::collections::BTreeSet;
+
+use vostro_storage::Table;
+use vostro_storage::state::IndexChange;
+use vostro_types::{AccountId, Block, BlockId, Event, Height, Receipt, TxId};
+
+/// A place in the chain: height and index of the receipt in its block, as ordered bytes.
+pub fn place(height: Height, index: u32) -> [u8; 12] {
+    let mut bytes = [0; 12];
+    bytes[..8].copy_from_slice(&height.0.to_be_bytes());
+    bytes[8..].copy_from_slice(&index.to_be_bytes());
+    bytes
+}
+
+/// The place that bytes name.
+pub fn parse_place(bytes: &[u8]) -> Option<(Height, u32)> {
+    let (height, index) = bytes.split_first_chunk::<8>()?;
+    Some((Height(u64::from_be_bytes(*height)), u32::from_be_bytes(index.try_into().ok()?)))
+}
+
+/// Key of an entry of an account's history.
+pub fn history_key(account: &AccountId, height: Height, index: u32) -> Vec<u8> {
+    [account.0.as_slice(), &place(height, index)].concat()
+}
+
+/// Key of a transaction.
+pub fn transaction_key(id: &TxId) -> Vec<u8> {
+    id.0.0.to_vec()
+}
+
+/// Key of a block.
+pub fn block_key(id: &BlockId) -> Vec<u8> {
+    id.0.0.to_vec()
+}
+
+/// Accounts that a receipt is part of the history of.
+fn touched(receipt: &Receipt, sender: Option<AccountId>) -> BTreeSet<AccountId> {
+    let mut accounts: BTreeSet<AccountId> = receipt.postings.iter().map(|p| p.account).collect();
+    accounts.extend(sender);
+    for event in &receipt.events {
+        match event {
+            Event::AccountOpened { account, .. } | Event::StatusSet { account, .. } => {
+                accounts.insert(*account);
+            }
+            Event::ReceivableRaised { debtor, creditor, .. } | Event::ReceivablePaid { debtor, creditor, .. } => {
+                accounts.extend([*debtor, *creditor]);
+            }
+            _ => {}
+        }
+    }
+    accounts
+}
+
+/// Everything the indexes gain from a block.
+pub fn index_changes(block: &Block, ids: &[TxId], receipts: &[Receipt]) -> Vec<IndexChange> {
+    let height = block.header.height;
+    let mut changes = vec![IndexChange {
+        table: Table::Blocks,
+        key: block_key(&block.id()),
+        value: Some(height.0.to_be_bytes().to_vec()),
+    }];
+    for (index, id) in ids.iter().enumerate() {
+        changes.push(IndexChange {
+            table: Table::Transactions,
+            key: transaction_key(id),
+            value: Some(place(height, index as u32).to_vec()),
+        });
+    }
+    for (index, receipt) in receipts.iter().enumerate() {
+        let sender = block.transactions.get(index).map(|t| t.body.sender);
+        for account in touched(receipt, sender) {
+            changes.push(IndexChange {
+                table: Table::History,
+                key: history_key(&account, height, index as u32),
+                value: Some(Vec::new()),
+            });
+        }
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_sort_as_they_happened() {
+        let mut places = vec![place(Height(2), 0), place(Height(1), 256), place(Height(1), 1), place(Height(256), 0)];
+        places.sort_unstable();
+        let back: Vec<_> = places.iter().filter_map(|p| parse_place(p)).map(|(h, i)| (h.0, i)).collect();
+        assert_eq!(back, [(1, 1), (1, 256), (2, 0), (256, 0)]);
+        assert_eq!(parse_place(&[0; 11]), None);
+    }
+}

@@ -1,0 +1,21 @@
+//! The binary `vostro`: its verbs, its key files and what it prints.
+//!
+//! Invariant: standard output carries results only (JSON alone under `--json`), standard error everything else, and a
+//! secret leaves a key file only through `keys export`.
+
+pub mod audit;
+pub mod backend;
+pub mod boot;
+pub mod cli;
+pub mod config;
+pub mod devnet;
+pub mod host;
+pub mod index;
+pub mod keystore;
+pub mod metrics;
+pub mod net;
+pub mod orders;
+pub mod output;
+pub mod recipe;
+pub mod run;
+pub mod shared;

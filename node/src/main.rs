@@ -1,0 +1,38 @@
+//! The binary `vostro`: reads the command line, sets up logs and the runtime, and turns the result into an exit code.
+//!
+//! Exit codes: 0 success, 1 a failure explained in one sentence on standard error, 2 wrong usage.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+use vostro_node::cli::{self, Cli};
+use vostro_node::output;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let colour = output::colour_allowed(std::io::stderr().is_terminal());
+    start_logging(colour);
+    let theme = if colour { color_eyre::config::Theme::dark() } else { color_eyre::config::Theme::new() };
+    // Only panics are shown by this hook; errors are one sentence, below.
+    let hook = color_eyre::config::HookBuilder::default().theme(theme).display_env_section(false).install();
+    let result = hook.and_then(|()| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(cli::run(cli))
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", output::one_sentence(&error));
+            let usage = error.chain().any(|e| e.is::<output::Usage>());
+            ExitCode::from(if usage { 2 } else { 1 })
+        }
+    }
+}
+
+/// Logs go to standard error, at the level `RUST_LOG` asks for; warnings and above by default.
+fn start_logging(colour: bool) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(cli::DEFAULT_LOG_FILTER));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+}

@@ -1,0 +1,188 @@
+//! Between the network and the engine: verifies transactions off the runtime's threads, serves catch-up, passes the
+//! rest on.
+//!
+//! Invariant: a batch is forwarded to others only after every signature in it verified here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crossbeam_channel::{Sender, TrySendError};
+use tokio::sync::Semaphore;
+use vostro_engine::Event;
+use vostro_engine::wire::{Certified, GossipBatch, MAX_SYNC_BLOCKS, MAX_SYNC_BYTES, SyncRequest, SyncResponse};
+use vostro_network::{Channel, Event as NetEvent, Events, Handle, PeerId, Verdict};
+use vostro_storage::BlockReader;
+use vostro_types::transaction::verify_all;
+use vostro_types::{Hash, Transaction, VerifiedTransaction};
+
+use crate::boot::decode_record;
+use crate::host::{Msg, Peers};
+
+/// Batches under verification at the same time; of more, gossip drops them and the primary is sent them directly later.
+const MAX_VERIFYING: usize = 64;
+/// Catch-up requests served at the same time; others wait in the network's own bounded queues.
+const MAX_SERVING: usize = 4;
+
+/// Sends to the engine; waits without blocking the runtime while its queue is full. False if the engine is gone.
+pub async fn tell(engine: &Sender<Msg>, mut msg: Msg) -> bool {
+    loop {
+        match engine.try_send(msg) {
+            Ok(()) => return true,
+            Err(TrySendError::Disconnected(_)) => return false,
+            Err(TrySendError::Full(back)) => {
+                msg = back;
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+        }
+    }
+}
+
+/// Verifies transactions on threads made for work that blocks, as many at a time as there are processors.
+#[derive(Clone)]
+pub struct Verifier {
+    chain: Hash,
+    turns: Arc<Semaphore>,
+}
+
+impl Verifier {
+    /// For the chain with this genesis hash.
+    pub fn new(chain: Hash) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Verifier { chain, turns: Arc::new(Semaphore::new(processors)) }
+    }
+
+    /// One verdict for each transaction, in order.
+    pub async fn verify(
+        &self,
+        transactions: Vec<Transaction>,
+    ) -> Vec<Result<VerifiedTransaction, vostro_types::transaction::BadSignature>> {
+        let _turn = self.turns.acquire().await;
+        let chain = self.chain;
+        let judged = tokio::task::spawn_blocking(move || verify_all(transactions, &chain)).await;
+        judged.expect("verification does not panic")
+    }
+}
+
+/// Everything the task needs.
+pub struct Relay {
+    /// The network.
+    pub network: Handle,
+    /// The engine.
+    pub engine: Sender<Msg>,
+    /// Network identities of validators.
+    pub peers: Arc<Peers>,
+    /// Verifies batches.
+    pub verifier: Verifier,
+    /// Durable blocks, for others that catch up.
+    pub blocks: BlockReader,
+}
+
+impl Relay {
+    /// Runs until the network or the engine ends.
+    pub async fn run(self, mut events: Events) {
+        let serving = Arc::new(Semaphore::new(MAX_SERVING));
+        let verifying = Arc::new(Semaphore::new(MAX_VERIFYING));
+        let mut names: BTreeMap<PeerId, String> = BTreeMap::new();
+        while let Some(event) = events.recv().await {
+            let alive = match event {
+                NetEvent::Connected(peer) => {
+                    let name = self.network.peers().into_iter().find(|p| p.peer_id == peer).map(|p| p.name);
+                    tracing::info!(peer = %name.as_deref().unwrap_or("?"), id = %peer, "connected");
+                    names.insert(peer, name.unwrap_or_default());
+                    match self.peers.index(&peer) {
+                        Some(index) => tell(&self.engine, Msg::Event(Event::Connected(index))).await,
+                        None => true,
+                    }
+                }
+                NetEvent::Disconnected(peer) => {
+                    tracing::info!(peer = %names.remove(&peer).unwrap_or_default(), id = %peer, "disconnected");
+                    match self.peers.index(&peer) {
+                        Some(index) => tell(&self.engine, Msg::Event(Event::Disconnected(index))).await,
+                        None => true,
+                    }
+                }
+                NetEvent::Message { peer, channel: Channel::Consensus, bytes } => {
+                    let from = self.peers.index(&peer);
+                    tell(&self.engine, Msg::Event(Event::Message { from, bytes })).await
+                }
+                NetEvent::Message { peer, channel: Channel::Status, bytes } => {
+                    self.transactions(&verifying, bytes, move |network, verdict| {
+                        if verdict == Verdict::Reject {
+                            // A peer that is gone needs no penalty.
+                            let _ = network.penalise(peer, "forwarded a transaction that does not verify");
+                        }
+                    });
+                    true
+                }
+                NetEvent::Batch { token, bytes, .. } => {
+                    self.transactions(&verifying, bytes, move |network, verdict| {
+                        // The token is void if the peer left meanwhile.
+                        let _ = network.report(token, verdict);
+                    });
+                    true
+                }
+                NetEvent::Request { token, bytes, .. } => {
+                    let (blocks, network, serving) = (self.blocks.clone(), self.network.clone(), serving.clone());
+                    tokio::spawn(async move {
+                        let _turn = serving.acquire().await;
+                        let answer = tokio::task::spawn_blocking(move || serve(&blocks, &bytes)).await;
+                        if let Ok(Some(answer)) = answer {
+                            // Whoever asked may have left.
+                            let _ = network.respond(token, answer);
+                        }
+                    });
+                    true
+                }
+                NetEvent::Response { id, result, .. } => {
+                    tell(&self.engine, Msg::Answer { id, bytes: result.ok() }).await
+                }
+            };
+            if !alive {
+                return;
+            }
+        }
+    }
+
+    /// Verifies a batch from a peer and hands it to the engine; `judge` hears what to think of it.
+    fn transactions(
+        &self,
+        verifying: &Arc<Semaphore>,
+        bytes: Vec<u8>,
+        judge: impl FnOnce(&Handle, Verdict) + Send + 'static,
+    ) {
+        let Ok(turn) = verifying.clone().try_acquire_owned() else {
+            judge(&self.network, Verdict::Ignore);
+            return;
+        };
+        let (verifier, network, engine) = (self.verifier.clone(), self.network.clone(), self.engine.clone());
+        tokio::spawn(async move {
+            let _turn = turn;
+            let Ok(batch) = GossipBatch::from_bytes(&bytes) else {
+                judge(&network, Verdict::Reject);
+                return;
+            };
+            let verdicts = verifier.verify(batch.transactions).await;
+            let count = verdicts.len();
+            let transactions: Vec<VerifiedTransaction> = verdicts.into_iter().filter_map(Result::ok).collect();
+            let good = transactions.len() == count;
+            judge(&network, if good { Verdict::Accept } else { Verdict::Reject });
+            tell(&engine, Msg::Event(Event::Gossiped { transactions })).await;
+        });
+    }
+}
+
+/// Answers a catch-up request from durable blocks. `None` if it is malformed or a block cannot be read.
+fn serve(blocks: &BlockReader, bytes: &[u8]) -> Option<Vec<u8>> {
+    let request = SyncRequest::from_bytes(bytes).ok()?;
+    let (mut found, mut size) = (Vec::new(), 0);
+    for record in blocks.blocks(request.from.0).take(usize::from(request.count).min(MAX_SYNC_BLOCKS)) {
+        let record = record.inspect_err(|error| tracing::error!(%error, "a block cannot be read")).ok()?;
+        size += record.block.len() + record.certificate.len();
+        if size > MAX_SYNC_BYTES && !found.is_empty() {
+            break;
+        }
+        let stored = decode_record(&record).inspect_err(|error| tracing::error!(%error, "a block cannot be read")).ok()?;
+        found.push(Certified { block: stored.block, certificate: stored.certificate });
+    }
+    Some(SyncResponse { blocks: found }.to_bytes())
+}

@@ -1,0 +1,205 @@
+//! What the engine's thread publishes for RPC, metrics and waiters.
+//!
+//! Invariant: everything here about the chain is durable; what is only decided or waiting is called pending.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
+
+use tokio::sync::{oneshot, watch};
+use vostro_engine::{Admission, Committed, Refusal, Snapshot};
+use vostro_execution::Tree;
+use vostro_types::{Certificate, Header, Outcome, TxId};
+
+use crate::metrics::Metrics;
+
+/// Callers that may wait for transactions at the same time.
+pub const MAX_WAITERS: usize = 100_000;
+
+/// Results for one submission.
+pub type Results = Vec<Result<Admission, Refusal>>;
+
+/// Where the results of a submission go.
+pub enum AdmitReply {
+    /// To one caller.
+    One(oneshot::Sender<Results>),
+    /// To several whose submissions were joined: how many transactions each had.
+    Joined(Vec<(usize, AdmitReply)>),
+}
+
+impl AdmitReply {
+    /// Joins the replies of submissions that were joined.
+    pub fn merged(parts: Vec<(usize, AdmitReply)>) -> Self {
+        AdmitReply::Joined(parts)
+    }
+
+    /// Sends each caller its share.
+    pub fn send(self, mut results: Results) {
+        match self {
+            // A caller that is gone does not need them.
+            AdmitReply::One(caller) => drop(caller.send(results)),
+            AdmitReply::Joined(parts) => {
+                for (count, reply) in parts {
+                    let rest = results.split_off(count.min(results.len()));
+                    reply.send(std::mem::replace(&mut results, rest));
+                }
+            }
+        }
+    }
+}
+
+/// The last durable block.
+#[derive(Clone)]
+pub struct Tip {
+    /// Its header; `None` before the first block.
+    pub header: Option<Header>,
+    /// Its commit certificate.
+    pub certificate: Option<Certificate>,
+    /// State tree after it.
+    pub tree: Tree,
+}
+
+/// What the engine's thread publishes.
+pub struct Shared {
+    /// Counters and gauges.
+    pub metrics: Metrics,
+    tip: RwLock<Arc<Tip>>,
+    snapshot: RwLock<Snapshot>,
+    height: watch::Sender<u64>,
+    pending: Mutex<BTreeMap<TxId, Instant>>,
+    waiters: Mutex<BTreeMap<TxId, Vec<oneshot::Sender<()>>>>,
+    halted: RwLock<Option<String>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// At a tip.
+    pub fn new(tip: Tip, metrics: Metrics) -> Self {
+        let height = tip.header.as_ref().map_or(0, |h| h.height.0);
+        Shared {
+            metrics,
+            tip: RwLock::new(Arc::new(tip)),
+            snapshot: RwLock::default(),
+            height: watch::channel(height).0,
+            pending: Mutex::default(),
+            waiters: Mutex::default(),
+            halted: RwLock::default(),
+        }
+    }
+
+    /// The last durable block.
+    pub fn tip(&self) -> Arc<Tip> {
+        self.tip.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Follows the durable height.
+    pub fn heights(&self) -> watch::Receiver<u64> {
+        self.height.subscribe()
+    }
+
+    /// The engine's figures after its last step.
+    pub fn snapshot(&self) -> Snapshot {
+        *self.snapshot.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Publishes the engine's figures.
+    pub fn observe(&self, snapshot: Snapshot) {
+        self.metrics.observe(&snapshot);
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    }
+
+    /// Remembers what was admitted.
+    pub fn admitted(&self, ids: &[TxId], results: &[Result<Admission, Refusal>]) {
+        let now = Instant::now();
+        let mut pending = lock(&self.pending);
+        for (id, result) in ids.iter().zip(results) {
+            if matches!(result, Ok(Admission::Pending(_))) {
+                pending.entry(*id).or_insert(now);
+            }
+        }
+    }
+
+    /// Whether a transaction that clients handed in here waits for a block.
+    pub fn is_pending(&self, id: &TxId) -> bool {
+        lock(&self.pending).contains_key(id)
+    }
+
+    /// Forgets pending transactions that the engine dropped.
+    pub fn keep_pending(&self, keep: impl Fn(&TxId) -> bool) {
+        // A transaction between decided and durable is in no mempool any more; its block removes it from here.
+        let grace = std::time::Duration::from_secs(5);
+        lock(&self.pending).retain(|id, since| since.elapsed() < grace || keep(id));
+    }
+
+    /// Resolves when the transaction is in a durable block, which the caller checks after asking. `None` if too many
+    /// wait already.
+    pub fn wait_for(&self, id: TxId) -> Option<oneshot::Receiver<()>> {
+        let mut waiters = lock(&self.waiters);
+        waiters.retain(|other, list| {
+            list.retain(|w| !w.is_closed());
+            *other == id || !list.is_empty()
+        });
+        if waiters.len() >= MAX_WAITERS {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        waiters.entry(id).or_default().push(sender);
+        Some(receiver)
+    }
+
+    /// A block is durable and its state visible.
+    pub fn committed(&self, tip: Tip, committed: &Committed) {
+        let height = committed.block.header.height.0;
+        *self.tip.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tip);
+        {
+            let mut pending = lock(&self.pending);
+            for id in &committed.ids {
+                if let Some(since) = pending.remove(id) {
+                    self.metrics.settled_after(since.elapsed());
+                }
+            }
+        }
+        let rejected = committed.receipts.iter().filter(|r| matches!(r.outcome, Outcome::Rejected { .. })).count();
+        self.metrics.block(&committed.block.header, committed.ids.len() as u64, rejected as u64);
+        let mut waiters = lock(&self.waiters);
+        for id in &committed.ids {
+            for waiter in waiters.remove(id).into_iter().flatten() {
+                // A caller that gave up does not need to know.
+                let _ = waiter.send(());
+            }
+        }
+        drop(waiters);
+        self.height.send_replace(height);
+    }
+
+    /// The engine has stopped; the node is of no use until it is started again.
+    pub fn halt(&self, reason: String) {
+        *self.halted.write().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    }
+
+    /// Why the engine has stopped, if it has.
+    pub fn halted(&self) -> Option<String> {
+        self.halted.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use vostro_types::Hash;
+
+    #[test]
+    fn joined_replies_get_their_own_share() {
+        let (a, mut ra) = oneshot::channel();
+        let (b, mut rb) = oneshot::channel();
+        let id = |n| TxId(Hash([n; 32]));
+        let reply = AdmitReply::merged(vec![(2, AdmitReply::One(a)), (1, AdmitReply::One(b))]);
+        reply.send(vec![Ok(Admission::Pending(id(1))), Err(Refusal::Full), Ok(Admission::Decided(id(3)))]);
+        assert_eq!(ra.try_recv().unwrap(), vec![Ok(Admission::Pending(id(1))), Err(Refusal::Full)]);
+        assert_eq!(rb.try_recv().unwrap(), vec![Ok(Admission::Decided(id(3)))]);
+    }
+}
