@@ -127,13 +127,7 @@ fn replay(
 }
 
 /// Compares the materialised state with what the blocks reproduce at its height.
-fn check_state(
-    home: &Home,
-    genesis: &Genesis,
-    config: &Config,
-    blocks: &BlockReader,
-    end: &ChainEnd,
-) -> Result<()> {
+fn check_state(home: &Home, genesis: &Genesis, config: &Config, blocks: &BlockReader, end: &ChainEnd) -> Result<()> {
     let store = SledStore::open(home.state(), genesis.hash().0, config.storage.cache_bytes)?;
     let state = State::start(std::sync::Arc::new(store), StateOptions::default())?;
     let Some(at) = state.height() else { return Ok(()) };

@@ -1,6 +1,7 @@
 //! What RPC asks of this node, answered from durable blocks, the state and the engine's queue.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crossbeam_channel::Sender;
@@ -25,6 +26,8 @@ use crate::index::{block_key, history_key, parse_place, transaction_key};
 use crate::net::{Verifier, tell};
 use crate::shared::{AdmitReply, Shared};
 
+/// Decoded blocks kept for the next question about them; answers about a block's transactions come in bursts.
+const CACHED_BLOCKS: usize = 32;
 /// A chain that is this far behind what peers decided is called syncing.
 const SYNCING_BLOCKS: u64 = 3;
 
@@ -54,6 +57,28 @@ pub struct NodeBackend {
     pub info: NodeInfo,
     /// When the process started.
     pub started: Instant,
+    /// Blocks that were asked for last, newest first.
+    pub cache: BlockCache,
+}
+
+/// Decoded blocks that were asked for last.
+#[derive(Default)]
+pub struct BlockCache(Mutex<VecDeque<Arc<StoredBlock>>>);
+
+impl BlockCache {
+    fn get(&self, height: Height) -> Option<Arc<StoredBlock>> {
+        let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = blocks.iter().position(|b| b.block.header.height == height)?;
+        let found = blocks.remove(at)?;
+        blocks.push_front(found.clone());
+        Some(found)
+    }
+
+    fn put(&self, block: Arc<StoredBlock>) {
+        let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        blocks.push_front(block);
+        blocks.truncate(CACHED_BLOCKS);
+    }
 }
 
 /// The contract's table of a consistent view of the state.
@@ -96,7 +121,8 @@ impl NodeBackend {
 
     fn online(&self) -> usize {
         let me = usize::from(self.info.role == "validator");
-        let connected = self.network.peers().into_iter().filter(|p| p.connected && self.peers.index(&p.peer_id).is_some());
+        let connected =
+            self.network.peers().into_iter().filter(|p| p.connected && self.peers.index(&p.peer_id).is_some());
         me + connected.count()
     }
 }
@@ -129,6 +155,9 @@ impl Backend for NodeBackend {
     }
 
     fn block(&self, height: Height) -> Option<Arc<StoredBlock>> {
+        if let Some(cached) = self.cache.get(height) {
+            return Some(cached);
+        }
         let record = match self.blocks.block(height.0) {
             Ok(record) => record?,
             Err(error) => {
@@ -137,11 +166,15 @@ impl Backend for NodeBackend {
             }
         };
         match decode_record(&record) {
-            Ok(stored) => Some(Arc::new(StoredBlock {
-                block: Arc::unwrap_or_clone(stored.block),
-                certificate: stored.certificate,
-                receipts: stored.receipts,
-            })),
+            Ok(stored) => {
+                let stored = Arc::new(StoredBlock {
+                    block: Arc::unwrap_or_clone(stored.block),
+                    certificate: stored.certificate,
+                    receipts: stored.receipts,
+                });
+                self.cache.put(stored.clone());
+                Some(stored)
+            }
             Err(error) => {
                 tracing::error!(%height, error = %format!("{error:#}"), "a block cannot be decoded");
                 None
@@ -175,8 +208,10 @@ impl Backend for NodeBackend {
         loop {
             let start = Height(end.0.0.saturating_sub(span));
             let (from, to) = (history_key(account, start, 0), history_key(account, end.0, end.1));
-            let entries =
-                self.state.scan(Table::History, &from, &to, usize::MAX).expect("a state that cannot be read ends the process");
+            let entries = self
+                .state
+                .scan(Table::History, &from, &to, usize::MAX)
+                .expect("a state that cannot be read ends the process");
             for (key, _) in entries.iter().rev() {
                 if let Some(place) = key.get(32..).and_then(parse_place) {
                     found.push(place);

@@ -91,8 +91,7 @@ pub struct ChainEnd {
 impl ChainEnd {
     /// The chain before its first block.
     pub fn genesis(genesis: &Genesis, tree: Tree) -> Self {
-        let tip =
-            Tip { height: Height(0), block: BlockId(genesis.hash()), time: genesis.time, certificate: None };
+        let tip = Tip { height: Height(0), block: BlockId(genesis.hash()), time: genesis.time, certificate: None };
         ChainEnd { tip, tree, recent: RecentIds::default() }
     }
 
@@ -124,12 +123,8 @@ impl ChainEnd {
         }
         self.recent.forget_before(header.time);
         self.tree = candidate.executed.tree.clone();
-        self.tip = Tip {
-            height: header.height,
-            block: certificate.block,
-            time: header.time,
-            certificate: Some(certificate),
-        };
+        self.tip =
+            Tip { height: header.height, block: certificate.block, time: header.time, certificate: Some(certificate) };
     }
 }
 

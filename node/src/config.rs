@@ -222,11 +222,7 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] names the file and line, the variable or the flag.
-    pub fn load(
-        path: &Path,
-        env: impl Fn(&str) -> Option<String>,
-        overrides: &Overrides,
-    ) -> Result<Self, ConfigError> {
+    pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>, overrides: &Overrides) -> Result<Self, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_path_buf(), source })?;
         let mut config: Config = toml::from_str(&text)

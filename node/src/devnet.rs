@@ -198,7 +198,11 @@ fn make_homes_from(
         match secrets.get(name) {
             Some((voting, network)) => {
                 if paths.config().exists() {
-                    bail!("{} exists but {} does not; choose another --dir", paths.root().display(), layout.genesis().display());
+                    bail!(
+                        "{} exists but {} does not; choose another --dir",
+                        paths.root().display(),
+                        layout.genesis().display()
+                    );
                 }
                 make_home(&paths, genesis_file, &config, Some(voting), network)?;
             }
@@ -276,7 +280,11 @@ impl Devnet {
             });
             devnet.children.push((name, child));
         }
-        write_atomic(&devnet.layout.file(), serde_json::to_string_pretty(&devnet.file)?.as_bytes(), Replace::Atomically)?;
+        write_atomic(
+            &devnet.layout.file(),
+            serde_json::to_string_pretty(&devnet.file)?.as_bytes(),
+            Replace::Atomically,
+        )?;
         Ok(devnet)
     }
 

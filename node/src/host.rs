@@ -86,6 +86,7 @@ pub struct Host {
     requests: Vec<(RequestId, ValidatorIndex)>,
     wake: Option<Time>,
     halted: Option<String>,
+    stopping: bool,
 }
 
 /// Which validator has which network identity.
@@ -180,6 +181,7 @@ pub fn start(parts: Parts, sender: Sender<Msg>, events: Receiver<Msg>) -> Result
         requests: Vec::new(),
         wake: None,
         halted: None,
+        stopping: false,
     };
     let thread = std::thread::Builder::new()
         .name("engine".into())
@@ -211,6 +213,9 @@ impl Host {
                     Ok(msg) => self.message(msg, events)?,
                 },
                 default(pause.min(SWEEP_INTERVAL)) => {}
+            }
+            if self.stopping {
+                return self.drain(reports);
             }
             if self.wake.is_some_and(|at| at <= wall_time()) {
                 self.wake = None;
@@ -272,9 +277,9 @@ impl Host {
                 self.submissions.insert(ticket, (AdmitReply::merged(ticket_replies), ids));
                 self.step(Event::Submitted { ticket, transactions: all })?;
                 match after {
-                    // Put back what was taken out too much; a stop is honoured by the caller's next turn.
+                    // What was taken out too much has its turn now; a stop is honoured by the caller.
                     Some(Msg::Stop) => {
-                        self.halted = Some("the node was asked to stop".into());
+                        self.stopping = true;
                         Ok(())
                     }
                     Some(other) => self.message(other, events),

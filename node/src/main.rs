@@ -19,7 +19,10 @@ fn main() -> ExitCode {
     let hook = color_eyre::config::HookBuilder::default().theme(theme).display_env_section(false).install();
     let result = hook.and_then(|()| {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(cli::run(cli))
+        let result = runtime.block_on(cli::run(cli));
+        // A thread that reads standard input cannot be interrupted; waiting for it would keep a node that has stopped.
+        runtime.shutdown_background();
+        result
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

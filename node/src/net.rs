@@ -181,7 +181,8 @@ fn serve(blocks: &BlockReader, bytes: &[u8]) -> Option<Vec<u8>> {
         if size > MAX_SYNC_BYTES && !found.is_empty() {
             break;
         }
-        let stored = decode_record(&record).inspect_err(|error| tracing::error!(%error, "a block cannot be read")).ok()?;
+        let stored =
+            decode_record(&record).inspect_err(|error| tracing::error!(%error, "a block cannot be read")).ok()?;
         found.push(Certified { block: stored.block, certificate: stored.certificate });
     }
     Some(SyncResponse { blocks: found }.to_bytes())

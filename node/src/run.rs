@@ -16,7 +16,7 @@ use vostro_rpc::{Limits as RpcLimits, RpcConfig as ServeConfig};
 use vostro_storage::state::ExecutionState;
 use vostro_types::{Genesis, PublicKey, SecretKey};
 
-use crate::backend::NodeBackend;
+use crate::backend::{BlockCache, NodeBackend};
 use crate::boot;
 use crate::config::{Config, HomePaths, NetworkConfig};
 use crate::host::{self, Parts, Peers, wall_time};
@@ -86,11 +86,7 @@ fn peers_of(genesis: &Genesis, network: &NetworkConfig) -> Result<(Peers, Vec<Pe
 ///
 /// # Errors
 /// Why it could not start, or why it halted.
-pub async fn run(
-    node: Node,
-    stop: impl Future<Output = ()>,
-    ready: impl FnOnce(&Addresses),
-) -> Result<()> {
+pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(&Addresses)) -> Result<()> {
     let started = Instant::now();
     let Node { paths, config, genesis, validator_key, network_key } = node;
     let genesis = Arc::new(genesis);
@@ -112,7 +108,11 @@ pub async fn run(
     }
     let (peers, allowed) = peers_of(&genesis, &config.network)?;
     let peers = Arc::new(peers);
-    let listen = config.network.listen.iter().map(|a| a.parse::<Multiaddr>().wrap_err_with(|| format!("config: network.listen {a:?}")));
+    let listen = config
+        .network
+        .listen
+        .iter()
+        .map(|a| a.parse::<Multiaddr>().wrap_err_with(|| format!("config: network.listen {a:?}")));
     let listen: Vec<Multiaddr> = listen.collect::<Result<_>>()?;
 
     let root = paths.root().to_path_buf();
@@ -175,6 +175,7 @@ pub async fn run(
         verifier: verifier.clone(),
         info,
         started,
+        cache: BlockCache::default(),
     });
 
     // Doors open before the engine starts: a used port must not leave a node that votes and cannot be asked.
@@ -189,8 +190,7 @@ pub async fn run(
         limits: RpcLimits { max_request_bytes: config.rpc.max_request_bytes, ..RpcLimits::default() },
     };
     let rpc = vostro_rpc::serve(serve, backend, closing(stopped.clone())).await?;
-    let metrics_server =
-        vostro_rpc::serve_metrics(config.metrics.listen, metrics.registry(), closing(stopped)).await?;
+    let metrics_server = vostro_rpc::serve_metrics(config.metrics.listen, metrics.registry(), closing(stopped)).await?;
 
     let engine = Engine::boot(
         Boot {

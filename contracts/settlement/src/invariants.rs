@@ -1,4 +1,4 @@
-//! What must hold after every block (SETTLEMENT §10), checked by walking the whole state.
+//! What must hold after every block, checked by walking the whole state.
 //!
 //! Costs as much as the state is large: for tests, the simulator and offline audits. [`check`] looks at one state,
 //! [`check_step`] at two with the receipts between them.
@@ -280,11 +280,11 @@ fn check_records(reader: &dyn Reader, summary: &mut Summary) -> Result<(), Viola
             require(again.is_none(), || Violation::Records { rule: "a payout reference is used once" })?;
         }
     }
-    let same = paid.into_iter().eq(PAYOUTS.walk(reader, &()));
+    let same = paid == PAYOUTS.walk(reader, &()).collect();
     require(same, || Violation::Records { rule: "payout references are those of paid withdrawals" })?;
-    let same = totals.into_iter().eq(CUSTODY.walk(reader, &()));
+    let same = totals == CUSTODY.walk(reader, &()).collect();
     require(same, || Violation::Records { rule: "custody is deposits and paid withdrawals" })?;
-    let same = mirrors.into_iter().eq(GATEWAY_CUSTODY.walk(reader, &()));
+    let same = mirrors == GATEWAY_CUSTODY.walk(reader, &()).collect();
     require(same, || Violation::Records { rule: "a gateway's mirror is its deposits and paid withdrawals" })?;
     let cap = read::parameters(reader).gateway_daily_cap;
     let within = GATEWAY_DAYS.walk(reader, &()).all(|(_, day)| day.total <= cap);
@@ -417,7 +417,7 @@ where
     Ok(())
 }
 
-/// Whether an order may get from one state to the other within a block (SETTLEMENT §5).
+/// Whether an order may get from one state to the other within a block.
 fn reachable(from: OrderState, to: OrderState) -> bool {
     use OrderState::{Cleared, Escrowed, Maturing, PartRefunded, Refunded, Settled};
     match from {

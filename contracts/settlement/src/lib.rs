@@ -10,7 +10,7 @@
 //!                                   tables  books (balances, postings)
 //! ```
 //!
-//! A new action is one file with a `perform` and its line in [`dispatch`]; it shares `books` (money), `orders` (release),
+//! A new action is one file with a `perform` and its line in `dispatch`; it shares `books` (money), `orders` (release),
 //! `deadlines` (what fires by itself) and `authority` (who may).
 
 pub mod deadlines;

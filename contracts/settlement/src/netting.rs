@@ -1,4 +1,4 @@
-//! Netting windows: LockCollateral, the obligations of window orders, CloseWindow and SettleWindow (SETTLEMENT §7).
+//! Netting windows: LockCollateral, the obligations of window orders, CloseWindow and SettleWindow.
 //!
 //! Windows of an asset are numbered from 1; one is open, the ones before it are closed and settle in order. An account's
 //! position is the sum of its nets over all unsettled windows.

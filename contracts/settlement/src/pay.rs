@@ -6,7 +6,7 @@ use vostro_types::receipt::OrderState;
 use vostro_types::transaction::{ItemRef, OrderKey, Pay, PayMode, Payee, Price, RefundPolicy, Share};
 use vostro_types::{AccountId, AccountKind, Amount, Event, Ppm, allocate};
 
-use crate::authority::{Call, open_account, require_debit, require_kind, require_open};
+use crate::authority::{Call, require_debit, require_kind, require_open};
 use crate::books::Books;
 use crate::deadlines::{self, Due};
 use crate::ledger::{Ledger, Reader};
@@ -52,7 +52,8 @@ pub(crate) fn perform(call: &Call<'_>, action: &Pay, ledger: &mut dyn Ledger) ->
         return Err(refuse::price("expected_total"));
     }
     let funding = total.add(parts.platform).map_err(|_| refuse::overflow("total"))?;
-    open_account(reader, *host, "host")?;
+    let host = books.head(reader, *host).expect("an item's host exists");
+    require_open(&host, "host")?;
     require_open(&origin, "origin")?;
     if by_window || !parts.platform.is_zero() {
         require_debit(&origin, "origin")?;
@@ -62,7 +63,7 @@ pub(crate) fn perform(call: &Call<'_>, action: &Pay, ledger: &mut dyn Ledger) ->
         return Err(refuse::threshold("origin"));
     }
     let plan = PLANS
-        .get(reader, &(*host, item.plan.clone(), item.plan_version))
+        .get(reader, &(action.item.host, item.plan.clone(), item.plan_version))
         .expect("an item is registered with a plan that exists, and plans stay");
     let legs = legs(action, &item, &plan, &network, priced, fee, parts)?;
 

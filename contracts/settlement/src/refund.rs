@@ -1,4 +1,4 @@
-//! Refund: legs give back, sources get back, and a waterfall finds the money (SETTLEMENT §6).
+//! Refund: legs give back, sources get back, and a waterfall finds the money.
 //!
 //! Invariant: what legs give back and what sources get back are equal at all times, and a refund is funded wholly or
 //! has no effect.

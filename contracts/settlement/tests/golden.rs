@@ -1,4 +1,4 @@
-//! The golden examples of SETTLEMENT §12, in fen.
+//! The golden examples of the settlement rules, in fen.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;

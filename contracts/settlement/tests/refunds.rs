@@ -17,10 +17,10 @@ fn naive(total: u64, weights: &[u64]) -> Vec<u64> {
     let mut shares: Vec<u64> = weights.iter().map(|w| u64::try_from(exact(*w) / sum).unwrap()).collect();
     let mut served = vec![false; weights.len()];
     while shares.iter().sum::<u64>() < total {
+        let remainder = |i: usize| exact(weights[i]) % sum;
         let mut best: Option<usize> = None;
-        for i in 0..weights.len() {
-            let remainder = |i: usize| exact(weights[i]) % sum;
-            if !served[i] && best.is_none_or(|b| remainder(i) > remainder(b)) {
+        for (i, _) in served.iter().enumerate().filter(|(_, served)| !**served) {
+            if best.is_none_or(|b| remainder(i) > remainder(b)) {
                 best = Some(i);
             }
         }
@@ -39,7 +39,7 @@ fn rates() -> impl Strategy<Value = Vec<u32>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn legs_and_sources_follow_the_oracle(

@@ -953,6 +953,33 @@ fn a_window_closes_itself_and_an_order_to_oneself_is_settled() {
 }
 
 #[test]
+fn a_full_window_gives_way_to_the_next() {
+    use vostro_settlement::{Ledger, apply, netting::MAX_PARTICIPANTS, tables::WINDOWS};
+    let mut w = shop();
+    w.ok(w.p, lock(5000));
+    assert!(windowed(&mut w, "1", 1000).applied());
+    for (participants, window) in [(MAX_PARTICIPANTS, 1), (MAX_PARTICIPANTS - 3, 2)] {
+        let mut w = w.clone();
+        let crowded = read::Window { participants, ..read::window(&w.ledger, cny(), 1).unwrap() };
+        w.ledger.put(WINDOWS.key(&(cny(), 1)), codec::encode(&(1u8, crowded)));
+        // p, q and the network are in already; with dave's plan four more come
+        let legs: Vec<PlanLeg> = [w.dave, w.alice, w.bob, w.tax].map(|a| leg(Payee::Account(a), 250_000)).into();
+        w.ok_unchecked(w.q, plan("crowd", 1, legs));
+        w.ok_unchecked(w.q, Action::RegisterItem(item("crowd", 1, w.carol)));
+        let name = if window == 1 { "book" } else { "crowd" };
+        let order = Pay { mode: PayMode::Window, ..pay(w.p, "2", w.q, name, 1000) };
+        let body = w.body(w.alice, Payload::One(Action::Pay(order)));
+        let tx = w.sign(body, &[w.alice, w.p]);
+        let receipt = apply(&w.context(), &tx, &mut w.ledger);
+        assert!(receipt.applied(), "{receipt:?}");
+        assert_eq!(w.order(w.p, "2").window, Some(window));
+        assert_eq!(read::netting(&w.ledger, cny()).open, window);
+        let closed = Event::WindowClosed { asset: cny(), window: 1, obligations: 3 };
+        assert_eq!(receipt.events.contains(&closed), window == 2);
+    }
+}
+
+#[test]
 fn claims_of_older_windows_do_not_stretch_cap_or_cover() {
     let mut w = World::with(|p| p.debit_cap = fen(500), false);
     for host in [w.p, w.q] {

@@ -1,9 +1,9 @@
-//! Shapes of `account_*`, `order_*` and `platform_*` methods.
+//! Shapes of `account_*`, `order_*`, `entitlement_*` and `platform_*` methods.
 
 use serde::{Deserialize, Serialize};
-use vostro_types::{AccountId, AssetCode, Label, Time, TxId};
+use vostro_types::{AccountId, AssetCode, Hash, Label, Time, TxId};
 
-use crate::action::{FeeBearerJson, ItemJson, PolicyJson, RefundPolicyJson};
+use crate::action::{FeeBearerJson, ItemJson, OrderJson, PolicyJson, RefundPolicyJson};
 use crate::amount::AmountText;
 use crate::receipt::{CauseJson, OutcomeJson, PostingJson, Status};
 
@@ -52,7 +52,30 @@ pub struct AccountJson {
     pub policy: PolicyJson,
     /// Its money, by asset.
     pub balances: Vec<BalanceJson>,
+    /// That the state says so, if it was asked for: the account, its keys and its balance in every asset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<StateProofJson>,
 }
+
+/// That a decided block's state holds certain values. What the proof says may be a block newer than what stands beside
+/// it; the proof is what counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StateProofJson {
+    /// Canonical bytes of the header whose state root it is about.
+    #[serde(with = "crate::text::base64")]
+    pub header: Vec<u8>,
+    /// Canonical bytes of the commit certificate of that header.
+    #[serde(with = "crate::text::base64")]
+    pub certificate: Vec<u8>,
+    /// One for each key.
+    pub entries: Vec<EntryProof>,
+}
+
+/// Canonical bytes of a state proof: key, value or absence, and the way to the root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EntryProof(#[serde(with = "crate::text::base64")] pub Vec<u8>);
 
 /// A line of `account_history`: one receipt that moved the account's money or names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,6 +197,62 @@ pub struct OrderView {
     pub legs: Vec<OrderLegJson>,
     /// Who funded it.
     pub sources: Vec<OrderSourceJson>,
+    /// That the state says so, if it was asked for: the order, and where its asset's netting stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<StateProofJson>,
+}
+
+/// What an order bought: access to an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EntitlementJson {
+    /// Its id.
+    #[serde(with = "crate::text")]
+    pub id: Hash,
+    /// The order that bought it.
+    pub order: OrderJson,
+    /// Version of the item bought.
+    pub version: u32,
+    /// From when.
+    #[serde(with = "crate::text::time")]
+    pub from: Time,
+    /// Until when; absent for ever.
+    #[serde(with = "crate::text::time::option", default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// Units that may be consumed; absent for unmetered access.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<u64>,
+    /// What it gives access to, in the host's own words.
+    pub scope: String,
+    /// `active` or `revoked`.
+    pub status: String,
+    /// Whether it gives access at the tip's time.
+    pub valid: bool,
+}
+
+/// `entitlement_check`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EntitlementCheck {
+    /// Who would have access.
+    #[serde(with = "crate::text")]
+    pub holder: AccountId,
+    /// The platform that hosts the item.
+    #[serde(with = "crate::text")]
+    pub host: AccountId,
+    /// The item.
+    #[serde(with = "crate::text")]
+    pub item: Label,
+    /// Whether one of the entitlements is valid at `time`.
+    pub entitled: bool,
+    /// The tip's time, by which it was judged.
+    #[serde(with = "crate::text::time")]
+    pub time: Time,
+    /// What the holder bought, at most 100.
+    pub entitlements: Vec<EntitlementJson>,
+    /// That the state says so, if it was asked for: an entry for each entitlement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<StateProofJson>,
 }
 
 /// A line of `platform_list`.

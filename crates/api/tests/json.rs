@@ -82,6 +82,10 @@ fn error_table_is_golden() {
     golden("tests/golden/errors.tsv", &text);
     let codes: std::collections::BTreeSet<i32> = vostro_api::error::TABLE.iter().map(|e| e.code).collect();
     assert_eq!(codes.len(), vostro_api::error::TABLE.len(), "each code once");
+    // the contract's rules are all here under their own names, and nothing else claims their numbers
+    let ours = vostro_api::error::TABLE.iter().filter(|e| (1000..2000).contains(&e.code) && e.code != code::PENDING);
+    let ours: Vec<(u16, &str)> = ours.map(|e| (u16::try_from(e.code - 1000).unwrap(), e.name)).collect();
+    assert_eq!(ours, vostro_settlement::Rejection::CODES);
 }
 
 /// Compares with a file; `UPDATE_GOLDEN=1` writes it instead.

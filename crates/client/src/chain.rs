@@ -1,11 +1,19 @@
 //! The chain a client is on: its genesis, checked against a pinned hash, and what follows from it.
 
+use std::collections::BTreeMap;
+
 use vostro_api::chain::SignedHeaderJson;
+use vostro_api::ledger::{EntryProof, StateProofJson};
 use vostro_api::receipt::ReceiptProof;
 use vostro_api::{Directory, Lookup};
 use vostro_crypto::merkle::{self, ListProof};
-use vostro_types::codec::{self, MAX_MESSAGE};
-use vostro_types::receipt::receipt_leaf;
+use vostro_execution::StateProof;
+use vostro_settlement::read::{Balance, Order};
+use vostro_settlement::table::{KeyPart, Table};
+use vostro_settlement::tables::{BALANCES, NETTINGS, ORDERS};
+use vostro_types::codec::{self, Decode, Encode, MAX_MESSAGE};
+use vostro_types::receipt::{OrderState, receipt_leaf};
+use vostro_types::transaction::OrderKey;
 use vostro_types::{AccountId, Asset, AssetCode, Certificate, Genesis, Hash, Header, Receipt, ValidatorSet, VoteKind};
 
 use crate::error::ClientError;
@@ -103,6 +111,24 @@ impl Chain {
         Ok(header)
     }
 
+    /// Verifies that the state after a decided block holds the proved values, and gives them.
+    ///
+    /// # Errors
+    /// [`ClientError::Proof`] for the first thing that fails.
+    pub fn verify_state(&self, proof: &StateProofJson) -> Result<ProvedState, ClientError> {
+        let header = self.verify_encoded(&proof.header, &proof.certificate)?;
+        let mut entries = BTreeMap::new();
+        for EntryProof(bytes) in &proof.entries {
+            let entry: StateProof = codec::decode(bytes, MAX_MESSAGE)
+                .map_err(|e| ClientError::Proof { reason: format!("state proof: {e}") })?;
+            if !entry.check(&header) {
+                return Err(ClientError::Proof { reason: "a value is not in the state of the header".into() });
+            }
+            entries.insert(entry.key, entry.value);
+        }
+        Ok(ProvedState { header, entries })
+    }
+
     /// Verifies that a receipt stands in a decided block, and gives the receipt and the block's header.
     ///
     /// # Errors
@@ -117,5 +143,59 @@ impl Chain {
             return Err(wrong("the receipt is not in the block".into()));
         }
         Ok((receipt, header))
+    }
+}
+
+/// Values of the state after a decided block, each proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvedState {
+    header: Header,
+    entries: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+impl ProvedState {
+    /// The header of the block after which the state is so.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What the state says at a key of a contract's table; `None` if it is proved to be absent.
+    ///
+    /// # Errors
+    /// [`ClientError::Proof`] if the key was not proved, or its value is none of this table's.
+    pub fn get<K: KeyPart, V: Encode + Decode<()>>(
+        &self,
+        table: &Table<K, V>,
+        key: &K,
+    ) -> Result<Option<V>, ClientError> {
+        let wrong = |what| ClientError::Proof { reason: format!("{} {what}", table.name()) };
+        match self.entries.get(&table.key(key)) {
+            None => Err(wrong("was not proved for this key")),
+            Some(None) => Ok(None),
+            Some(Some(value)) => table.parse_value(value).map(Some).ok_or_else(|| wrong("holds an unknown layout")),
+        }
+    }
+
+    /// An order, with its state as it is: settled if its netting window is.
+    ///
+    /// # Errors
+    /// As [`ProvedState::get`].
+    pub fn order(&self, key: &OrderKey) -> Result<Option<Order>, ClientError> {
+        let Some(mut order) = self.get(&ORDERS, key)? else { return Ok(None) };
+        if let (OrderState::Cleared, Some(window)) = (order.state, order.window) {
+            let netting = self.get(&NETTINGS, &order.asset)?.unwrap_or_default();
+            if window <= netting.settled {
+                order.state = OrderState::Settled;
+            }
+        }
+        Ok(Some(order))
+    }
+
+    /// An account's money in one asset; nothing if it never had any.
+    ///
+    /// # Errors
+    /// As [`ProvedState::get`].
+    pub fn balance(&self, account: AccountId, asset: AssetCode) -> Result<Balance, ClientError> {
+        Ok(self.get(&BALANCES, &(account, asset))?.unwrap_or_default())
     }
 }

@@ -30,7 +30,7 @@ mod http;
 mod methods;
 mod submit;
 
-pub use chain::Chain;
+pub use chain::{Chain, ProvedState};
 pub use draft::{Draft, Signed};
 pub use error::ClientError;
 pub use http::Client;

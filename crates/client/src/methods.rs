@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use vostro_api::chain::{BlockJson, BlockList, ChainStatus, GenesisJson, SignedHeaderJson, ValidatorsJson};
-use vostro_api::ledger::{AccountJson, HistoryList, OrderView, PlatformList};
+use vostro_api::ledger::{AccountJson, EntitlementCheck, HistoryList, OrderView, PlatformList};
 use vostro_api::node::{NodeInfo, Peers};
 use vostro_api::receipt::ReceiptJson;
 use vostro_api::tx::{Decoded, TxView};
@@ -94,6 +94,11 @@ impl Client {
         self.call("account_get", json!({"id": id.to_string()})).await
     }
 
+    /// `account_get` with its proof; see [`Chain::verify_state`].
+    pub async fn proved_account(&self, id: &AccountId) -> Result<AccountJson, ClientError> {
+        self.call("account_get", json!({"id": id.to_string(), "prove": true})).await
+    }
+
     /// `account_history`, newest first.
     pub async fn history(
         &self,
@@ -108,6 +113,25 @@ impl Client {
     /// `order_get`; the platform is an account or its public name.
     pub async fn order(&self, platform: &str, order_id: &Label) -> Result<OrderView, ClientError> {
         self.call("order_get", json!({"platform": platform, "orderId": order_id.as_str()})).await
+    }
+
+    /// `order_get` with its proof; see [`Chain::verify_state`].
+    pub async fn proved_order(&self, platform: &str, order_id: &Label) -> Result<OrderView, ClientError> {
+        let params = json!({"platform": platform, "orderId": order_id.as_str(), "prove": true});
+        self.call("order_get", params).await
+    }
+
+    /// `entitlement_check`: whether an account has access to an item of a host, with a proof if asked for. The host is
+    /// an account or its public name.
+    pub async fn entitlement(
+        &self,
+        holder: &AccountId,
+        host: &str,
+        item: &Label,
+        prove: bool,
+    ) -> Result<EntitlementCheck, ClientError> {
+        let params = json!({"holder": holder.to_string(), "item": format!("{host}/{item}"), "prove": prove});
+        self.call("entitlement_check", params).await
     }
 
     /// `platform_list`.

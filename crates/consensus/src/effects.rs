@@ -130,8 +130,9 @@ pub enum Offence {
 /// What the host has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Append the records to the consensus log, write the guard's mark to the guard's own file, make both durable, then
-    /// answer [`Input::Persisted`]. A failed write or sync is fatal.
+    /// Append the records to the consensus log and sync it; then write the guard's mark to the guard's own file and sync
+    /// that; then answer [`Input::Persisted`]. A failed write or sync is fatal. The order matters for progress, not for
+    /// safety: a mark ahead of the log makes this node silent where it has forgotten what it signed.
     Persist {
         /// Number to answer with.
         seq: Seq,

@@ -2,10 +2,13 @@
 //!
 //! Invariant: over any number of restarts with its durable mark, a guard signs at most one statement at a position
 //! (height, view, step), and never below a position it has signed at. Since a view-change to w stands at the start of
-//! view w, this alone enforces R3: after it, no prepare or commit of a view below w.
+//! view w, this alone enforces the first half of R3: after it, no prepare or commit of a view below w. And it signs no
+//! view-change that hides a certificate it committed on, which is the second half: a node whose log was lost (a reset
+//! keeps the guard's file) stays silent at that height instead of denying its commit.
 
 use bincode::{Decode, Encode};
 use vostro_crypto::{Hash, SecretKey, Signature, sha256};
+use vostro_types::codec::{self, CodecError};
 use vostro_types::{Height, ValidatorSet, View, VoteKind};
 
 use crate::message::Statement;
@@ -58,16 +61,49 @@ pub struct GuardMark {
     pub position: Position,
     /// SHA-256 of the bytes signed.
     pub digest: Hash,
+    /// Height and view of the last commit signed.
+    pub committed: Option<(Height, View)>,
+}
+
+impl GuardMark {
+    /// The mark's bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// A mark from bytes.
+    ///
+    /// # Errors
+    /// [`CodecError`] if the bytes are not what [`GuardMark::encode`] made.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        codec::decode(bytes, Self::MAX)
+    }
+
+    /// Largest encoded mark in bytes.
+    pub const MAX: usize = 256;
 }
 
 /// Why the guard did not sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("refused to sign at {asked:?}: the mark stands at {mark:?}")]
-pub struct GuardRefusal {
-    /// The position asked for.
-    pub asked: Position,
-    /// The position of the mark.
-    pub mark: Position,
+pub enum GuardRefusal {
+    /// Below the mark, or other bytes at the mark.
+    #[error("refused to sign at {asked:?}: the mark stands at {mark:?}")]
+    Position {
+        /// The position asked for.
+        asked: Position,
+        /// The position of the mark.
+        mark: Position,
+    },
+    /// A view-change that does not report the certificate behind a commit signed before.
+    #[error("refused to ask for view {asked} at height {height}: it hides the commit signed in view {committed}")]
+    Hidden {
+        /// The height.
+        height: Height,
+        /// The view asked for.
+        asked: View,
+        /// The view of the commit.
+        committed: View,
+    },
 }
 
 /// The voting key and its mark.
@@ -96,27 +132,145 @@ impl Guard {
     /// Signs and raises the mark. Repeating the statement at the mark is allowed and gives the same signature.
     ///
     /// # Errors
-    /// [`GuardRefusal`] below the mark, or at the mark for other bytes.
+    /// [`GuardRefusal`], one variant a rule.
     pub fn sign(&mut self, statement: &Statement, chain: &Hash, set: &ValidatorSet) -> Result<Signature, GuardRefusal> {
         let bytes = statement.bytes(chain, set);
-        if let Some(asked) = statement.position() {
-            let digest = sha256(&bytes);
-            if let Some(mark) = self.mark
-                && (asked < mark.position || (asked == mark.position && digest != mark.digest))
-            {
-                return Err(GuardRefusal { asked, mark: mark.position });
+        if let (Some(asked), Some(mark)) = (statement.position(), self.mark) {
+            let other = asked == mark.position && sha256(&bytes) != mark.digest;
+            if asked < mark.position || other {
+                return Err(GuardRefusal::Position { asked, mark: mark.position });
             }
-            self.mark = Some(GuardMark { position: asked, digest });
+            if let (Statement::ViewChange { height, view, prepared }, Some(last)) = (*statement, mark.committed)
+                && last.0 == height
+                && prepared.is_none_or(|at| at.view < last.1)
+            {
+                return Err(GuardRefusal::Hidden { height, asked: view, committed: last.1 });
+            }
         }
+        // From here on the statement counts as signed.
+        self.raise(statement, &bytes);
         Ok(self.key.sign(&bytes))
     }
 
     /// Raises the mark to a statement found signed in the consensus log, in case the log got further than the file.
     pub fn learn(&mut self, statement: &Statement, chain: &Hash, set: &ValidatorSet) {
-        if let Some(position) = statement.position()
-            && self.is_above_mark(position)
-        {
-            self.mark = Some(GuardMark { position, digest: sha256(&statement.bytes(chain, set)) });
+        if statement.position().is_some_and(|position| self.is_above_mark(position)) {
+            self.raise(statement, &statement.bytes(chain, set));
         }
+    }
+
+    fn raise(&mut self, statement: &Statement, bytes: &[u8]) {
+        let Some(position) = statement.position() else { return };
+        let committed = match position.step {
+            Step::Commit => Some((position.height, position.view)),
+            Step::ViewChange | Step::PrePrepare | Step::Prepare => self.mark.and_then(|mark| mark.committed),
+        };
+        self.mark = Some(GuardMark { position, digest: sha256(bytes), committed });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use vostro_types::{AccountId, BlockId, Epoch, Label, Validator};
+
+    use super::*;
+    use crate::message::PreparedAt;
+
+    const CHAIN: Hash = Hash([7; 32]);
+
+    fn set() -> Arc<ValidatorSet> {
+        let validator = Validator {
+            name: Label::new("a").unwrap(),
+            platform: AccountId([0; 32]),
+            key: SecretKey::from_seed([1; 32]).public(),
+            network_key: SecretKey::from_seed([2; 32]).public(),
+        };
+        Arc::new(ValidatorSet::new(Epoch(0), vec![validator]).unwrap())
+    }
+
+    fn guard(mark: Option<GuardMark>) -> Guard {
+        Guard::new(SecretKey::from_seed([1; 32]), mark)
+    }
+
+    fn vote(kind: VoteKind, height: u64, view: u64, block: u8) -> Statement {
+        Statement::Vote { kind, height: Height(height), view: View(view), block: BlockId(Hash([block; 32])) }
+    }
+
+    fn change(height: u64, view: u64, prepared: Option<u64>) -> Statement {
+        let prepared = prepared.map(|v| PreparedAt { view: View(v), block: BlockId(Hash([1; 32])) });
+        Statement::ViewChange { height: Height(height), view: View(view), prepared }
+    }
+
+    fn signs(guard: &mut Guard, statement: &Statement) -> bool {
+        guard.sign(statement, &CHAIN, &set()).is_ok()
+    }
+
+    #[test]
+    fn one_statement_a_position_and_none_below() {
+        let mut guard = guard(None);
+        assert!(signs(&mut guard, &vote(VoteKind::Prepare, 5, 2, 1)));
+        let first = guard.sign(&vote(VoteKind::Prepare, 5, 2, 1), &CHAIN, &set()).unwrap();
+        assert_eq!(guard.sign(&vote(VoteKind::Prepare, 5, 2, 1), &CHAIN, &set()).unwrap(), first);
+        for refused in [
+            vote(VoteKind::Prepare, 5, 2, 2),
+            vote(VoteKind::Prepare, 5, 1, 1),
+            vote(VoteKind::Commit, 5, 1, 1),
+            vote(VoteKind::Commit, 4, 9, 1),
+            change(5, 2, None),
+            change(4, 9, None),
+            Statement::PrePrepare { height: Height(5), view: View(2), block: BlockId(Hash([1; 32])) },
+        ] {
+            assert!(!signs(&mut guard, &refused), "{refused:?}");
+        }
+        assert!(signs(&mut guard, &vote(VoteKind::Commit, 5, 2, 1)));
+        assert!(signs(&mut guard, &change(5, 3, Some(2))));
+        assert!(!signs(&mut guard, &vote(VoteKind::Commit, 5, 2, 1)), "R3");
+        assert!(signs(&mut guard, &vote(VoteKind::Prepare, 6, 0, 1)));
+    }
+
+    #[test]
+    fn a_mark_binds_the_next_life() {
+        let mut before = guard(None);
+        assert!(signs(&mut before, &vote(VoteKind::Prepare, 1, 0, 1)));
+        let mark = GuardMark::decode(&before.mark().unwrap().encode()).unwrap();
+        let mut after = guard(Some(mark));
+        assert!(!signs(&mut after, &vote(VoteKind::Prepare, 1, 0, 2)));
+        assert!(signs(&mut after, &vote(VoteKind::Prepare, 1, 0, 1)));
+    }
+
+    #[test]
+    fn a_commit_is_not_denied_after_the_log_is_lost() {
+        let mut before = guard(None);
+        assert!(signs(&mut before, &vote(VoteKind::Commit, 1, 3, 1)));
+        let mut after = guard(before.mark());
+        for hides in [change(1, 4, None), change(1, 4, Some(2))] {
+            let refusal = after.sign(&hides, &CHAIN, &set()).unwrap_err();
+            assert_eq!(refusal, GuardRefusal::Hidden { height: Height(1), asked: View(4), committed: View(3) });
+        }
+        assert!(signs(&mut after, &change(1, 4, Some(3))));
+        assert!(signs(&mut after, &change(2, 1, None)), "another height");
+    }
+
+    #[test]
+    fn a_status_promises_nothing() {
+        let mut guard = guard(None);
+        assert!(signs(&mut guard, &vote(VoteKind::Commit, 9, 0, 1)));
+        let mark = guard.mark();
+        assert!(signs(&mut guard, &Statement::Status { height: Height(3), block: BlockId(Hash([1; 32])) }));
+        assert_eq!(guard.mark(), mark);
+    }
+
+    #[test]
+    fn the_log_can_only_raise_the_mark() {
+        let mut guard = guard(None);
+        assert!(signs(&mut guard, &vote(VoteKind::Prepare, 2, 1, 1)));
+        let mark = guard.mark();
+        guard.learn(&vote(VoteKind::Prepare, 2, 0, 1), &CHAIN, &set());
+        assert_eq!(guard.mark(), mark);
+        guard.learn(&vote(VoteKind::Commit, 2, 1, 1), &CHAIN, &set());
+        assert!(!signs(&mut guard, &change(2, 2, None)));
     }
 }

@@ -10,9 +10,7 @@ use vostro_execution::{Executed, StateRead, Tree, execute};
 use vostro_types::block::HEADER_VERSION;
 use vostro_types::codec::encode;
 use vostro_types::transaction::{MAX_VALIDITY_MS, verify_all};
-use vostro_types::{
-    Block, BlockId, Hash, Header, Height, Time, Transaction, TxId, ValidatorSet, VerifiedTransaction,
-};
+use vostro_types::{Block, BlockId, Hash, Header, Height, Time, Transaction, TxId, ValidatorSet, VerifiedTransaction};
 
 use crate::mempool::Mempool;
 use crate::recent::RecentIds;

@@ -259,6 +259,7 @@ pub struct Engine {
     demanded: bool,
     replica_wake: Option<Time>,
     last_wake: Option<Time>,
+    last_view: (Height, View),
     figures: Snapshot,
     now: Time,
 }
@@ -296,6 +297,7 @@ impl Engine {
             demanded: false,
             replica_wake: None,
             last_wake: None,
+            last_view: (at.1.next(), View(0)),
             figures: Snapshot::default(),
             now,
         };
@@ -437,11 +439,7 @@ impl Engine {
         let verified = Signed::decode(bytes).and_then(|signed| signed.verify(&self.chain, &self.validators));
         match verified {
             Ok(message) => {
-                let view = self.replica.view();
                 self.input(Input::Message(message), actions);
-                if self.replica.view() > view {
-                    self.figures.view_changes += 1;
-                }
             }
             Err(error) => {
                 self.figures.refused_messages += 1;
@@ -563,8 +561,7 @@ impl Engine {
         let id = certificate.block;
         let known = self.candidates.remove(&id);
         let limits = self.block_limits;
-        let executed =
-            known.map_or_else(|| self.with_parent(|p| validate(p, block, Some(&self.mempool), limits)), Ok);
+        let executed = known.map_or_else(|| self.with_parent(|p| validate(p, block, Some(&self.mempool), limits)), Ok);
         let candidate = match executed {
             Ok(candidate) => candidate,
             Err(invalid) => {
@@ -645,8 +642,13 @@ impl Engine {
         actions.push(Action::Forward { to: primary, bytes: GossipBatch { transactions }.to_bytes() });
     }
 
-    /// What follows every step: demand, catch-up and the next wake-up.
+    /// What follows every step: demand, catch-up, figures and the next wake-up.
     fn settle_step(&mut self, actions: &mut Vec<Action>) {
+        let at = (self.replica.height(), self.replica.view());
+        if at.0 == self.last_view.0 {
+            self.figures.view_changes += at.1.0.saturating_sub(self.last_view.1.0);
+        }
+        self.last_view = at;
         let demand = self.demand();
         if demand != self.demanded {
             self.demanded = demand;

@@ -7,6 +7,7 @@ use vostro_api::ledger::{AccountJson, BalanceJson, HistoryLine, HistoryList};
 use vostro_api::receipt::{CauseJson, OutcomeJson, PostingJson, Status};
 use vostro_api::{AmountText, ApiError, Cursor, Lookup};
 use vostro_settlement::read;
+use vostro_settlement::tables::{ACCOUNTS, BALANCES, POLICIES};
 use vostro_types::Height;
 
 use crate::chain::{DEFAULT_LIMIT, MAX_LIMIT};
@@ -16,12 +17,15 @@ use crate::view::{cause_words, receipt_at};
 
 const ID: &str = "The account (vo1…), or the public name of an account of the genesis.";
 
+/// What `prove` asks for.
+pub(crate) const PROVE: &str = "Whether to add a proof against a decided header.";
+
 pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
     methods.read(
         Method {
             name: "account_get",
             about: "An account: kind, status, keys and money.",
-            params: const { &[required("id", Kind::Text, ID)] },
+            params: const { &[required("id", Kind::Text, ID), optional("prove", Kind::Flag, PROVE)] },
             result: "Account",
         },
         get,
@@ -45,6 +49,11 @@ pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError>
 
 fn get(api: &Api, fields: Fields) -> Result<AccountJson, ApiError> {
     let id = api.account("id", fields.text("id")?)?;
+    let keys = || {
+        let balances = api.directory.assets().map(|asset| BALANCES.key(&(id, asset.code)));
+        [ACCOUNTS.key(&id), POLICIES.key(&id)].into_iter().chain(balances).collect()
+    };
+    let proof = if fields.flag("prove") { Some(api.prove(keys())?) } else { None };
     api.view(|view| {
         let account = read::account(view.state, id)
             .ok_or_else(|| ApiError::not_found(format!("account {id} is not open")).about([id]))?;
@@ -70,6 +79,7 @@ fn get(api: &Api, fields: Fields) -> Result<AccountJson, ApiError> {
             opened_at: account.opened,
             policy: PolicyJson::of(&account.policy),
             balances: balances.collect(),
+            proof,
         })
     })
 }
@@ -93,9 +103,12 @@ fn history(api: &Api, fields: Fields) -> Result<HistoryList, ApiError> {
         .last()
         .filter(|_| more)
         .map(|(height, index)| Cursor { list: List::History, height: height.0, index: *index }.to_string());
+    let found: Vec<_> = places
+        .into_iter()
+        .map(|(height, index)| Ok((height, index, api.stored(height)?)))
+        .collect::<Result<_, ApiError>>()?;
     api.view(|view| {
-        let lines = places.into_iter().map(|(height, index)| {
-            let stored = api.stored(height)?;
+        let lines = found.into_iter().map(|(height, index, stored)| {
             let receipt = receipt_at(&stored, index)?;
             Ok(HistoryLine {
                 height: height.0,

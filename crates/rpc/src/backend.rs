@@ -7,9 +7,10 @@ use futures::future::BoxFuture;
 use vostro_api::ApiError;
 use vostro_api::node::{NodeInfo, PeerInfo};
 use vostro_api::receipt::Status as TxStatus;
+use vostro_execution::StateProof;
 use vostro_settlement::Reader;
 use vostro_types::{
-    AccountId, Block, BlockId, Certificate, Epoch, Genesis, Hash, Height, Receipt, Time, Transaction, TxId,
+    AccountId, Block, BlockId, Certificate, Epoch, Genesis, Hash, Header, Height, Receipt, Time, Transaction, TxId,
 };
 
 /// A decided block with what proves it and what it did.
@@ -53,6 +54,17 @@ pub struct Admitted {
     pub status: TxStatus,
 }
 
+/// State proofs and the decided header they lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proved {
+    /// The header whose state root the proofs lead to.
+    pub header: Header,
+    /// The commits for it.
+    pub certificate: Certificate,
+    /// A proof for each key asked for, in order: its value, or its absence.
+    pub proofs: Vec<StateProof>,
+}
+
 /// The node behind the RPC. Reads answer from what is durable; none of them waits for consensus.
 ///
 /// Functions that are not async may block on the disk; the server calls them on threads made for that.
@@ -79,7 +91,13 @@ pub trait Backend: Send + Sync + 'static {
     fn pending(&self, id: &TxId) -> bool;
 
     /// Calls `f` once with the state after some block at or near the tip; the state does not change meanwhile.
+    /// `f` calls nothing else of the node, so this may hold a lock.
     fn read(&self, f: &mut dyn FnMut(&dyn Reader));
+
+    /// Proves what the state after one decided block says of `keys`; `None` if this node cannot prove now.
+    fn prove(&self, _keys: Vec<Vec<u8>>) -> Option<Proved> {
+        None
+    }
 
     /// Receipts that concern an account, newest first: those before `before` (exclusive), at most `limit`.
     fn history(&self, account: &AccountId, before: Option<(Height, u32)>, limit: usize) -> Vec<(Height, u32)>;

@@ -10,6 +10,7 @@
 mod account;
 mod backend;
 mod chain;
+mod entitlement;
 mod error;
 mod http;
 mod limits;
@@ -25,7 +26,7 @@ mod server;
 mod tx;
 mod view;
 
-pub use backend::{Admitted, Backend, Status, StoredBlock};
+pub use backend::{Admitted, Backend, Proved, Status, StoredBlock};
 pub use error::RpcError;
 pub use limits::Limits;
 pub use metrics::serve_metrics;

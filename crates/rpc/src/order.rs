@@ -5,10 +5,12 @@ use vostro_api::action::{FeeBearerJson, ItemJson, mode_text, refund_policy_json}
 use vostro_api::ledger::{OrderLegJson, OrderSourceJson, OrderView};
 use vostro_api::{AmountText, ApiError, Lookup};
 use vostro_settlement::read;
+use vostro_settlement::tables::{NETTINGS, ORDERS};
 use vostro_types::transaction::OrderKey;
 
+use crate::account::PROVE;
 use crate::methods::{Api, Method, Methods};
-use crate::params::{Fields, Kind, required};
+use crate::params::{Fields, Kind, optional, required};
 
 pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
     methods.read(
@@ -19,6 +21,7 @@ pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError>
                 &[
                     required("platform", Kind::Text, "The platform that sells: its account (vo1…) or public name."),
                     required("orderId", Kind::Text, "The order's name there."),
+                    optional("prove", Kind::Flag, PROVE),
                 ]
             },
             result: "Order",
@@ -30,7 +33,7 @@ pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError>
 fn get(api: &Api, fields: Fields) -> Result<OrderView, ApiError> {
     let platform = api.account("platform", fields.text("platform")?)?;
     let key = OrderKey { platform, order_id: fields.parse("orderId")? };
-    api.view(|view| {
+    let mut shown = api.view(|view| {
         let order = read::order(view.state, &key).ok_or_else(|| {
             ApiError::not_found(format!("there is no order {:?} of that platform", key.order_id.as_str()))
                 .about([key.order_id.as_str()])
@@ -77,6 +80,12 @@ fn get(api: &Api, fields: Fields) -> Result<OrderView, ApiError> {
                     returned: money(source.returned),
                 })
                 .collect(),
+            proof: None,
         })
-    })
+    })?;
+    if fields.flag("prove") {
+        // Whether a window order is settled stands with the netting of its asset.
+        shown.proof = Some(api.prove(vec![ORDERS.key(&key), NETTINGS.key(&shown.asset)])?);
+    }
+    Ok(shown)
 }

@@ -105,11 +105,20 @@ fn known(api: &Api, id: &TxId) -> Option<Status> {
     }
 }
 
+/// Reads a transaction and its id on this chain.
+fn parse(api: &Api, text: &str) -> Result<(TxId, Transaction), ApiError> {
+    let transaction = parse_transaction(text)?;
+    Ok((transaction.body.id(&api.chain), transaction))
+}
+
 /// Submits, and turns the refusal of what is known already into a success: that is what makes submitting idempotent.
-async fn hand_in(api: &Arc<Api>, transactions: Vec<Transaction>) -> Result<Vec<Result<Admitted, ApiError>>, ApiError> {
-    let copies = transactions.clone();
+async fn hand_in(
+    api: &Arc<Api>,
+    transactions: Vec<(TxId, Transaction)>,
+) -> Result<Vec<Result<Admitted, ApiError>>, ApiError> {
+    let (ids, transactions): (Vec<TxId>, Vec<Transaction>) = transactions.into_iter().unzip();
     let mut answers = api.backend.submit(transactions).await;
-    if answers.len() != copies.len() {
+    if answers.len() != ids.len() {
         return Err(ApiError::new(vostro_api::code::INTERNAL, "not every transaction was answered"));
     }
     if answers.iter().all(Result::is_ok) {
@@ -117,12 +126,11 @@ async fn hand_in(api: &Arc<Api>, transactions: Vec<Transaction>) -> Result<Vec<R
     }
     let api = Arc::clone(api);
     blocking(move || {
-        for (answer, transaction) in answers.iter_mut().zip(&copies) {
-            if answer.is_err() {
-                let id = transaction.body.id(&api.chain);
-                if let Some(status) = known(&api, &id) {
-                    *answer = Ok(Admitted { id, status });
-                }
+        for (answer, id) in answers.iter_mut().zip(ids) {
+            if answer.is_err()
+                && let Some(status) = known(&api, &id)
+            {
+                *answer = Ok(Admitted { id, status });
             }
         }
         Ok(answers)
@@ -131,7 +139,7 @@ async fn hand_in(api: &Arc<Api>, transactions: Vec<Transaction>) -> Result<Vec<R
 }
 
 async fn hand_in_one(api: &Arc<Api>, text: &str) -> Result<Admitted, ApiError> {
-    let transaction = parse_transaction(text)?;
+    let transaction = parse(api, text)?;
     let mut answers = hand_in(api, vec![transaction]).await?;
     answers.pop().unwrap_or_else(|| Err(ApiError::new(vostro_api::code::INTERNAL, "no answer")))
 }
@@ -146,19 +154,24 @@ async fn submit_batch(api: Arc<Api>, mut fields: Fields) -> Result<SubmittedBatc
     if texts.is_empty() || texts.len() > MAX_SUBMIT {
         return Err(ApiError::invalid_params("txs", format!("are 1 to {MAX_SUBMIT}, not {}", texts.len())));
     }
-    // Decoding a thousand transactions takes milliseconds: too long for a thread that serves sockets.
-    let parsed: Vec<Result<Transaction, ApiError>> =
-        blocking(move || Ok(texts.iter().map(|t| parse_transaction(t)).collect())).await?;
-    let good: Vec<Transaction> = parsed.iter().filter_map(|p| p.as_ref().ok().cloned()).collect();
-    let ids: Vec<TxId> = good.iter().map(|t| t.body.id(&api.chain)).collect();
-    let mut answers = if good.is_empty() { Vec::new() } else { hand_in(&api, good).await? }.into_iter().zip(ids);
+    // Decoding and hashing a thousand transactions takes milliseconds: too long for a thread that serves sockets.
+    let reader = Arc::clone(&api);
+    let parsed: Vec<_> = blocking(move || Ok(texts.iter().map(|t| parse(&reader, t)).collect())).await?;
+    let (mut good, mut places) = (Vec::with_capacity(parsed.len()), Vec::with_capacity(parsed.len()));
+    for item in parsed {
+        places.push(item.map(|(id, transaction)| {
+            good.push((id, transaction));
+            id
+        }));
+    }
+    let mut answers = if good.is_empty() { Vec::new() } else { hand_in(&api, good).await? }.into_iter();
     let refused = |id, error| SubmittedItem { id, status: Status::Rejected, error: Some(error) };
-    let items = parsed.into_iter().map(|p| match p {
+    let items = places.into_iter().map(|place| match place {
         Err(error) => refused(None, error),
-        Ok(_) => match answers.next() {
-            Some((Ok(admitted), _)) => SubmittedItem { id: Some(admitted.id), status: admitted.status, error: None },
-            Some((Err(error), id)) => refused(Some(id), error),
-            None => refused(None, ApiError::new(vostro_api::code::INTERNAL, "no answer")),
+        Ok(id) => match answers.next() {
+            Some(Ok(admitted)) => SubmittedItem { id: Some(id), status: admitted.status, error: None },
+            Some(Err(error)) => refused(Some(id), error),
+            None => refused(Some(id), ApiError::new(vostro_api::code::INTERNAL, "no answer")),
         },
     });
     Ok(SubmittedBatch { items: items.collect() })

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use vostro_api::chain::{BlockLine, ExecutedJson};
+use vostro_api::ledger::{EntryProof, StateProofJson};
 use vostro_api::receipt::{Place, ReceiptJson};
 use vostro_api::{ApiError, Directory, Lookup, TransactionJson, code, plain_words};
 use vostro_settlement::{Reader, read};
 use vostro_types::transaction::{ItemRef, OrderKey};
-use vostro_types::{AccountId, Asset, AssetCode, Cause, Height, Outcome, Receipt, TxId};
+use vostro_types::{AccountId, Asset, AssetCode, Cause, Height, Outcome, Receipt, TxId, codec};
 
 use crate::backend::StoredBlock;
 use crate::methods::Api;
@@ -37,7 +38,7 @@ impl Lookup for View<'_> {
 }
 
 impl Api {
-    /// Works with the state at the tip.
+    /// Works with the state at the tip. `f` must ask the backend nothing else (see [`crate::Backend::read`]).
     pub(crate) fn view<T>(&self, f: impl FnOnce(&View<'_>) -> Result<T, ApiError>) -> Result<T, ApiError> {
         let (mut f, mut result) = (Some(f), None);
         self.backend.read(&mut |state| {
@@ -70,6 +71,18 @@ impl Api {
             });
         };
         Ok((self.stored(height)?, index))
+    }
+
+    /// Proves what the state says of some keys, for an answer that was asked with `prove`.
+    pub(crate) fn prove(&self, keys: Vec<Vec<u8>>) -> Result<StateProofJson, ApiError> {
+        let proved = self.backend.prove(keys).ok_or_else(|| {
+            ApiError::new(code::NOT_READY, "this node cannot prove its state now; ask again after the next block")
+        })?;
+        Ok(StateProofJson {
+            header: codec::encode(&proved.header),
+            certificate: codec::encode(&proved.certificate),
+            entries: proved.proofs.iter().map(|p| EntryProof(codec::encode(p))).collect(),
+        })
     }
 
     /// Name of the primary of the view in which a block was decided.

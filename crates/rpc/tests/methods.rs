@@ -153,6 +153,52 @@ async fn blocks_headers_and_proofs() {
     rig.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn state_is_proved_to_whoever_knows_the_genesis() {
+    let rig = Rig::start(config()).await;
+    rig.furnish().await;
+    rig.does(BUYER, account_of(BUYER), rig.pay("A-1")).await;
+    let (buyer, usd) = (account_of(BUYER), "USD".parse().unwrap());
+    let view = rig.client.proved_account(&buyer).await.unwrap();
+    let proof = view.proof.clone().unwrap();
+    let state = rig.chain.verify_state(&proof).unwrap();
+    assert_eq!(state.header().id(), rig.client.status().await.unwrap().block_hash);
+    assert_eq!(state.balance(buyer, usd).unwrap().available, rig.usd("910.00"));
+    assert_eq!(state.balance(buyer, "JPY".parse().unwrap()).unwrap().available, Amount::ZERO, "absence is proved");
+    let unproved = state.balance(account_of(CREATOR), usd).unwrap_err();
+    assert!(matches!(unproved, ClientError::Proof { .. }), "silence is no proof");
+    assert!(rig.client.account(&buyer).await.unwrap().proof.is_none());
+
+    let key = vostro_types::transaction::OrderKey { platform: account_of(NORTHWIND), order_id: label("A-1") };
+    let order = rig.client.proved_order("northwind", &label("A-1")).await.unwrap();
+    let state = rig.chain.verify_state(&order.proof.unwrap()).unwrap();
+    assert_eq!(state.order(&key).unwrap().unwrap().total, rig.usd("90.00"));
+
+    // each byte of a proof counts
+    for part in 0..3 {
+        let mut forged = proof.clone();
+        let bytes = match part {
+            0 => &mut forged.header,
+            1 => &mut forged.certificate,
+            _ => &mut forged.entries[0].0,
+        };
+        *bytes.last_mut().unwrap() ^= 1;
+        assert!(matches!(rig.chain.verify_state(&forged), Err(ClientError::Proof { .. })), "part {part}");
+    }
+
+    // bought on northwind, consumed on harbor
+    let access = rig.client.entitlement(&buyer, "harbor", &label("course"), true).await.unwrap();
+    assert!(access.entitled && access.entitlements.len() == 1 && access.entitlements[0].order.order_id == label("A-1"));
+    rig.chain.verify_state(&access.proof.unwrap()).unwrap();
+    let none = rig.client.entitlement(&account_of(CREATOR), "harbor", &label("course"), false).await.unwrap();
+    assert!(!none.entitled && none.entitlements.is_empty());
+    let refund = Refund { order: key, refund_id: label("f"), amount: rig.usd("90.00"), reason: label("all") };
+    rig.does(NORTHWIND, account_of(NORTHWIND), Action::Refund(refund)).await;
+    let revoked = rig.client.entitlement(&buyer, "harbor", &label("course"), false).await.unwrap();
+    assert!(!revoked.entitled && revoked.entitlements[0].status == "revoked");
+    rig.stop().await;
+}
+
 fn transfer(rig: &Rig, salt: u64, units: &str) -> Signed {
     let transfer =
         Transfer { to: account_of(CREATOR), asset: "USD".parse().unwrap(), amount: rig.usd(units), memo: Hash::ZERO };
@@ -291,6 +337,7 @@ async fn what_is_not_there_is_said_clearly() {
         (json!({"txs": []}), "tx_submitBatch", "txs"),
         (json!({"txs": vec!["AAAA"; 1001]}), "tx_submitBatch", "txs"),
         (json!({"id": "zz"}), "tx_get", "id"),
+        (json!({"holder": "northwind", "item": "course"}), "entitlement_check", "item"),
         (json!({}), "tx_submit", "tx"),
         (json!({"tx": "AAAA", "fee": 1}), "tx_submit", "fee"),
     ] {

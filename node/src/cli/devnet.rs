@@ -82,10 +82,20 @@ fn person(report: &ImportReport, summary: &Summary) -> String {
     let nodes = table(
         ["validator", "height", "state root", "cpu s", "memory MiB"],
         summary.nodes.iter().map(|n| {
-            [n.name.clone(), n.height.to_string(), n.state_root.clone(), format!("{:.1}", n.cpu_s), format!("{:.0}", n.rss_mb)]
+            [
+                n.name.clone(),
+                n.height.to_string(),
+                n.state_root.clone(),
+                format!("{:.1}", n.cpu_s),
+                format!("{:.0}", n.rss_mb),
+            ]
         }),
     );
-    format!("{}\n\nAll {} validators stand at one height with one state root:\n{nodes}", report.text(), summary.validators)
+    format!(
+        "{}\n\nAll {} validators stand at one height with one state root:\n{nodes}",
+        report.text(),
+        summary.validators
+    )
 }
 
 fn where_next(devnet: &Devnet) -> String {

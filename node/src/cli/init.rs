@@ -129,7 +129,10 @@ pub fn run(args: &InitArgs, output: Output) -> Result<()> {
             ("role", made.role.clone()),
             ("peer id", made.peer_id.clone()),
         ]);
-        format!("{text}\n\nNext: name the other nodes' addresses under [network] in {}, then\n  vostro start --home {}",
-            paths.config().display(), made.home)
+        format!(
+            "{text}\n\nNext: name the other nodes' addresses under [network] in {}, then\n  vostro start --home {}",
+            paths.config().display(),
+            made.home
+        )
     })
 }

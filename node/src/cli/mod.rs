@@ -2,16 +2,16 @@
 //!
 //! Invariant: names of verbs and flags here are fixed interfaces; parsing them touches nothing.
 
-pub mod completions;
-pub mod start;
-pub mod init;
-pub mod devnet;
 pub mod audit;
+pub mod completions;
+pub mod devnet;
 pub mod genesis;
+pub mod init;
 pub mod keys;
 pub mod orders;
 pub mod query;
 pub mod remote;
+pub mod start;
 pub mod tx;
 pub mod version;
 pub mod wallet;

@@ -59,11 +59,8 @@ pub async fn run(args: StartArgs, output: Output) -> Result<()> {
         args.home.display(),
         paths.config().display()
     );
-    let overrides = Overrides {
-        p2p_listen: args.p2p_listen,
-        rpc_listen: args.rpc_listen,
-        metrics_listen: args.metrics_listen,
-    };
+    let overrides =
+        Overrides { p2p_listen: args.p2p_listen, rpc_listen: args.rpc_listen, metrics_listen: args.metrics_listen };
     let config = Config::load(&paths.config(), |name| std::env::var(name).ok(), &overrides)?;
     let genesis = load_genesis(&paths, &config)?;
     let key = |path: PathBuf| open(&path.display().to_string(), &DirArgs { dir: None }, &args.password);

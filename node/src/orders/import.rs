@@ -327,7 +327,7 @@ impl<L: Ledger> Run<L> {
         self.settle_windows(&accepted).await?;
         accepted.sort_by_key(|row| row.line);
         refusals.sort_by_key(|bad| bad.line);
-        let mut report = self.report(&plan, before, &accepted, refusals).await?;
+        let mut report = self.report(&standing, before, &accepted, refusals).await?;
         report.already_there = already_there;
         report.finality_ms = finality;
         if let (Some(first), Some(last)) = (first, last) {
@@ -376,38 +376,44 @@ impl<L: Ledger> Run<L> {
 
     /// Submits transactions, the same bytes again where needed, until each is decided.
     async fn follow(&self, transactions: &[Transaction]) -> Result<Vec<Verdict>> {
-        let mut verdicts = vec![Verdict::Pending; transactions.len()];
+        let mut verdicts = vec![Verdict::Busy; transactions.len()];
         let (mut pause, longest) = POLL;
-        let mut progress = Instant::now();
+        let (mut progress, mut asked) = (Instant::now(), Instant::now());
+        // whether to ask for those that a node took already too
+        let mut all = false;
         loop {
-            let open: Vec<usize> = (0..verdicts.len()).filter(|i| verdicts[*i] == Verdict::Pending).collect();
-            let Some(last) = open.last().copied() else { return Ok(verdicts) };
-            let again: Vec<Transaction> = open.iter().map(|i| transactions[*i].clone()).collect();
-            let mut busy = false;
-            for (i, verdict) in open.iter().zip(self.ledger.submit(&again).await?) {
-                match verdict {
-                    Verdict::Pending => {}
-                    Verdict::Busy => busy = true,
-                    decided => {
-                        verdicts[*i] = decided;
-                        progress = Instant::now();
-                        pause = POLL.0;
-                    }
+            let open = |v: &Verdict| matches!(v, Verdict::Pending | Verdict::Busy);
+            let Some(last) = verdicts.iter().rposition(open) else { return Ok(verdicts) };
+            let chosen: Vec<usize> = (0..verdicts.len())
+                .filter(|i| verdicts[*i] == Verdict::Busy || (all && verdicts[*i] == Verdict::Pending))
+                .collect();
+            let again: Vec<Transaction> = chosen.iter().map(|i| transactions[*i].clone()).collect();
+            for (i, verdict) in chosen.into_iter().zip(self.ledger.submit(&again).await?) {
+                if !open(&verdict) {
+                    (progress, pause) = (Instant::now(), POLL.0);
                 }
+                verdicts[i] = verdict;
             }
             ensure!(progress.elapsed() < STALLED, "no block took a transaction for {} s", STALLED.as_secs());
-            if verdicts[last] != Verdict::Pending || busy {
-                tokio::time::sleep(if busy { longest } else { pause }).await;
-                pause = (pause * 2).min(longest);
-                continue;
-            }
-            // the last of them tells when to ask for all
-            let since = Instant::now();
-            while since.elapsed() < RESUBMIT && !self.ledger.decided(&transactions[last]).await? {
+            if verdicts.contains(&Verdict::Busy) {
+                // the nodes have enough to do: those that were not taken wait
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(longest);
+                all = asked.elapsed() > RESUBMIT;
+            } else {
+                // the last of them tells when to ask for all
+                while asked.elapsed() < RESUBMIT
+                    && verdicts[last] == Verdict::Pending
+                    && !self.ledger.decided(&transactions[last]).await?
+                {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(longest);
+                }
+                all = true;
             }
-            pause = POLL.0;
+            if all {
+                asked = Instant::now();
+            }
         }
     }
 
@@ -827,7 +833,7 @@ impl<L: Ledger> Run<L> {
 
     async fn report(
         &self,
-        plan: &Plan,
+        standing_before: &[(Row, OrderFacts)],
         before: Snapshot,
         accepted: &[Row],
         mut refusals: Vec<BadRow>,
@@ -858,7 +864,7 @@ impl<L: Ledger> Run<L> {
             let amounts = money(&sums, assets).into_iter().map(|(asset, sum)| (asset, sum.into()));
             (state.to_string(), std::iter::once(("orders".to_string(), count.into())).chain(amounts).collect())
         });
-        let earlier = creator_legs(plan.rows.iter().zip(&before.orders).filter_map(|(r, o)| Some((r, o.as_ref()?))));
+        let earlier = creator_legs(standing_before.iter().map(|(row, order)| (row, order)));
         let now = creator_legs(standing.iter().copied());
         let (creators_checked, mismatches) = self.check_creators(&before, &earlier, &after, &now);
         let account = |name: &Label, creator: bool| {

@@ -22,15 +22,13 @@ impl Replica {
             return;
         }
         let height = verified.message().height();
-        if let Message::Status(status) = verified.message() {
-            let status = status.clone();
-            return self.on_status(from, &status);
-        }
-        if height < self.instance.height {
-            return self.on_earlier(from, height);
-        }
-        if height > self.instance.height {
-            return self.on_later(from, verified);
+        if !matches!(verified.message(), Message::Status(_)) {
+            if height < self.instance.height {
+                return self.on_earlier(from, height);
+            }
+            if height > self.instance.height {
+                return self.on_later(from, verified);
+            }
         }
         let signed = verified.into_signed();
         match &signed.message {
@@ -38,7 +36,7 @@ impl Replica {
             Message::Prepare(vote) => self.on_vote(from, VoteKind::Prepare, vote, signed.signature),
             Message::Commit(vote) => self.on_vote(from, VoteKind::Commit, vote, signed.signature),
             Message::ViewChange(change) => self.on_view_change(from, change, signed.signature),
-            Message::Status(_) => {}
+            Message::Status(status) => self.on_status(from, status),
         }
     }
 

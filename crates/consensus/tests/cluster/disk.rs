@@ -20,7 +20,8 @@ pub struct Disk {
     /// How many entries are synced.
     pub synced: usize,
     guard: Option<GuardMark>,
-    guard_unsynced: Option<GuardMark>,
+    /// Marks whose file is not synced, each with the length of the log it belongs to: the log is synced first.
+    guard_unsynced: Vec<(usize, GuardMark)>,
     /// Signature of each entry that is an own message, and those among them that are durable.
     signatures: Vec<Option<Signature>>,
     durable: BTreeSet<Signature>,
@@ -35,7 +36,7 @@ impl Disk {
                 Record::Accepted(_) | Record::Prepared(_) => None,
             });
         }
-        self.guard_unsynced = guard.or(self.guard_unsynced);
+        self.guard_unsynced.extend(guard.map(|mark| (self.log.len(), mark)));
     }
 
     pub fn append_decided(&mut self, decided: &DecidedBlock) {
@@ -49,7 +50,10 @@ impl Disk {
             self.durable.extend(self.signatures[self.synced..length].iter().flatten());
             self.synced = length;
         }
-        self.guard = guard.or(self.guard);
+        if let Some(mark) = guard {
+            self.guard = Some(mark);
+            self.guard_unsynced.retain(|(at, _)| *at > length);
+        }
     }
 
     /// Power fails: of what was not synced, `kept` entries survive, and the guard's mark if `guard_kept`.
@@ -57,13 +61,14 @@ impl Disk {
         self.log.truncate(self.synced + kept);
         self.signatures.truncate(self.log.len());
         self.sync(self.log.len(), None);
-        let unsynced = self.guard_unsynced.take();
+        let unsynced = std::mem::take(&mut self.guard_unsynced);
+        let reached = unsynced.into_iter().rfind(|(length, _)| *length <= self.log.len());
         if guard_kept {
-            self.guard = unsynced.or(self.guard);
+            self.guard = reached.map(|(_, mark)| mark).or(self.guard);
         }
     }
 
-    /// The log's file is gone; the guard's file is not.
+    /// The log's file is gone, as after a reset; the guard's file is not.
     pub fn lose_log(&mut self) {
         self.log.clear();
         self.signatures.clear();

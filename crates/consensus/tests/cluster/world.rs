@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use vostro_consensus::{
-    Config, DecidedBlock, Effect, Effects, GuardMark, Input, Message, Offence, Position, Record, Replica, Seq, Signed,
-    Statement, Timing, To, Withheld,
+    Config, DecidedBlock, Effect, Effects, GuardMark, GuardRefusal, Input, Message, Offence, Position, Record, Replica,
+    Seq, Signed, Statement, Timing, To, Withheld,
 };
 use vostro_crypto::{Hash, sha256};
 use vostro_types::{Block, BlockId, Height, Time, ValidatorIndex, View};
@@ -105,6 +105,10 @@ pub struct World {
     pub evidence: BTreeSet<(ValidatorIndex, &'static str)>,
     pub lines: Vec<String>,
     pub sends: BTreeMap<&'static str, u64>,
+    /// Crash this node at this many more effects; so many parts of 10,000 of what is unsynced survive.
+    pub crash_at: Option<(usize, usize, u64)>,
+    /// Whether everyone crashes with it.
+    pub crash_all: bool,
     /// Virtual time a run took from the end of bad weather to its goal.
     pub recovered_in: u64,
     /// Messages that went by, for replays.
@@ -133,6 +137,8 @@ impl World {
             evidence: BTreeSet::new(),
             lines: Vec::new(),
             sends: BTreeMap::new(),
+            crash_at: None,
+            crash_all: false,
             recovered_in: 0,
             archive: VecDeque::new(),
             names: BTreeMap::new(),
@@ -216,6 +222,11 @@ impl World {
         let unsynced = self.nodes[i].disk.unsynced() as u64;
         let kept = if self.manual { 0 } else { self.dice.below(unsynced + 1) as usize };
         let guard_kept = !self.manual && self.dice.chance(5000);
+        self.crash_keeping(i, kept, guard_kept);
+    }
+
+    fn crash_keeping(&mut self, i: usize, kept: usize, guard_kept: bool) {
+        let unsynced = self.nodes[i].disk.unsynced();
         let node = &mut self.nodes[i];
         node.replica = None;
         node.incarnation += 1;
@@ -239,6 +250,21 @@ impl World {
                 let after = self.now + self.dice.between(50, 2000);
                 self.at(after, Event::Restart { node: i });
                 return;
+            }
+            if let Some((who, left, kept)) = self.crash_at
+                && who == i
+            {
+                if left == 0 {
+                    self.crash_at = None;
+                    let all = 0..self.nodes.len();
+                    for j in all.filter(|j| *j == i || self.crash_all).collect::<Vec<_>>() {
+                        let unsynced = self.nodes[j].disk.unsynced() as u64;
+                        self.crash_keeping(j, (unsynced * kept / 10_000) as usize, kept > 0);
+                        self.restart_later(j, 100 + 7 * j as u64);
+                    }
+                    return;
+                }
+                self.crash_at = Some((who, left - 1, kept));
             }
             self.carry_out_one(i, effect);
         }
@@ -316,10 +342,12 @@ impl World {
             Effect::Withheld(why) => {
                 self.nodes[i].withheld += 1;
                 let text = match why {
-                    Withheld::Guard(refusal) => format!(
-                        "guard refuses {:?} h{} v{}",
-                        refusal.asked.step, refusal.asked.height, refusal.asked.view
-                    ),
+                    Withheld::Guard(GuardRefusal::Position { asked, .. }) => {
+                        format!("guard refuses {:?} h{} v{}", asked.step, asked.height, asked.view)
+                    }
+                    Withheld::Guard(GuardRefusal::Hidden { asked, committed, .. }) => {
+                        format!("guard refuses to ask for v{asked} and hide the commit in v{committed}")
+                    }
                     Withheld::Disk { waiting } => format!("{waiting} writes wait for the disk"),
                 };
                 self.note(i, format!("withholds: {text}"));

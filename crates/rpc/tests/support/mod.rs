@@ -12,7 +12,8 @@ use vostro_api::ApiError;
 use vostro_api::node::{NodeInfo, PeerInfo};
 use vostro_api::receipt::Status as TxStatus;
 use vostro_client::{Chain, Client, Draft};
-use vostro_rpc::{Admitted, Backend, RpcConfig, Server, Status, StoredBlock, serve};
+use vostro_execution::{StateProof, rebuild_tree};
+use vostro_rpc::{Admitted, Backend, Proved, RpcConfig, Server, Status, StoredBlock, serve};
 use vostro_settlement::testing::MemLedger;
 use vostro_settlement::{BlockContext, Reader, apply, open_genesis};
 use vostro_types::block::{HEADER_VERSION, transactions_root};
@@ -153,7 +154,7 @@ impl FakeNode {
             next_validators: self.set.hash(),
             transactions_root: transactions_root(&transactions),
             receipts_root: receipts_root(&receipts),
-            state_root: vostro_crypto::sha256(&context.height.0.to_le_bytes()),
+            state_root: rebuild_tree(inner.ledger.entries()).root(),
         };
         let (height, view, block) = (context.height, View(0), header.id());
         let message = vote_bytes(&self.hash, &self.set, VoteKind::Commit, height, view, block);
@@ -216,6 +217,21 @@ impl Backend for FakeNode {
     fn read(&self, f: &mut dyn FnMut(&dyn Reader)) {
         let ledger = self.inner.lock().unwrap().ledger.clone();
         f(&ledger);
+    }
+
+    fn prove(&self, keys: Vec<Vec<u8>>) -> Option<Proved> {
+        let inner = self.inner.lock().unwrap();
+        let (tip, tree) = (inner.blocks.last()?, rebuild_tree(inner.ledger.entries()));
+        let proof = |key: Vec<u8>| StateProof {
+            value: inner.ledger.get(&key),
+            proof: tree.prove(&vostro_execution::tree::key_hash(&key)),
+            key,
+        };
+        Some(Proved {
+            header: tip.block.header.clone(),
+            certificate: tip.certificate.clone(),
+            proofs: keys.into_iter().map(proof).collect(),
+        })
     }
 
     fn history(&self, account: &AccountId, before: Option<(Height, u32)>, limit: usize) -> Vec<(Height, u32)> {

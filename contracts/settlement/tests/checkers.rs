@@ -1,0 +1,216 @@
+//! Every checker is broken once on purpose: a state that was tampered with is found out, by the rule that it breaks.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use common::*;
+use vostro_settlement::invariants::{check, check_step};
+use vostro_settlement::model::*;
+use vostro_settlement::table::{KeyPart, Table};
+use vostro_settlement::tables::*;
+use vostro_settlement::testing::MemLedger;
+use vostro_settlement::{Ledger, read};
+use vostro_types::codec::{Decode, Encode, encode};
+use vostro_types::receipt::OrderState;
+use vostro_types::transaction::*;
+use vostro_types::*;
+
+/// Rewrites an entry.
+fn edit<K, V>(ledger: &mut MemLedger, table: &Table<K, V>, key: K, change: impl FnOnce(&mut V))
+where
+    K: KeyPart,
+    V: Encode + Decode<()> + Default,
+{
+    let mut value = table.get(ledger, &key).unwrap_or_default();
+    change(&mut value);
+    ledger.put(table.key(&key), encode(&(1u8, value)));
+}
+
+fn edit_order(w: &mut World, id: &str, change: impl FnOnce(&mut Order)) {
+    let key = key(w.p, id);
+    let mut order = ORDERS.get(&w.ledger, &key).unwrap();
+    change(&mut order);
+    w.ledger.put(ORDERS.key(&key), encode(&(1u8, order)));
+}
+
+fn more(amount: &mut Amount) {
+    *amount = amount.add(fen(1)).unwrap();
+}
+
+/// A state with something of everything.
+fn busy() -> World {
+    let mut w = World::with(|p| p.window_ms = 100_000, false);
+    for account in [w.alice, w.p, w.q] {
+        w.deposit(account, 50_000);
+    }
+    w.ok(w.p, lock(10_000));
+    w.offer(w.q, "book", seventy(), None);
+    for (id, mode) in [("i", PayMode::Instant), ("e", PayMode::Escrow), ("m", PayMode::Maturing(3))] {
+        w.ok(w.alice, Action::Pay(Pay { mode, ..pay(w.p, id, w.q, "book", 1000) }));
+    }
+    for id in ["w", "v"] {
+        let order = Pay { mode: PayMode::Window, ..pay(w.p, id, w.q, "book", 1000) };
+        assert!(w.by(w.alice, &[w.alice, w.p], Action::Pay(order)).applied());
+        if id == "w" {
+            w.ok(w.p, close_window(1));
+        }
+    }
+    w.ok(w.carol, transfer(w.dave, 700));
+    w.ok(w.p, refund(w.p, "i", "r", 500));
+    w.ok(w.alice, withdraw("w", w.gw, 100));
+    w.ok(w.alice, withdraw("v", w.gw, 100));
+    w.ok(w.gw, result(w.alice, "v", true, "paid"));
+    w
+}
+
+type Tamper = fn(&mut World);
+
+#[test]
+fn tampering_with_a_state_is_found_out() {
+    let base = busy();
+    let summary = check(&base.ledger).unwrap();
+    assert_eq!((summary.orders, summary.deadlines), (5, 3));
+    assert_eq!(summary.money[&cny()].accounts, 150_000 - 100 - 2000 - 100);
+    assert_eq!((summary.money[&cny()].orders, summary.money[&cny()].withdrawals), (2000, 100));
+    let cases: &[(&str, Tamper)] = &[
+        ("differ from custody", |w| {
+            edit(&mut w.ledger, &BALANCES, (w.alice, cny()), |b| more(&mut b.available));
+        }),
+        ("custody is deposits and paid", |w| edit(&mut w.ledger, &CUSTODY, cny(), |c| c.deposited += 1)),
+        ("a gateway's mirror", |w| edit(&mut w.ledger, &GATEWAY_CUSTODY, (w.gw, cny()), |c| c.withdrawn += 1)),
+        ("at most its daily cap", |w| {
+            edit(&mut w.ledger, &GATEWAY_DAYS, (w.gw, cny()), |d| d.total = Amount::MAX);
+        }),
+        ("payout references", |w| w.ledger.delete(&PAYOUTS.key(&(w.gw, label("paid"))))),
+        ("holds back only if frozen", |w| {
+            edit(&mut w.ledger, &BALANCES, (w.alice, cny()), |b| more(&mut b.held));
+        }),
+        ("owes the sum", |w| edit(&mut w.ledger, &BALANCES, (w.carol, cny()), |b| more(&mut b.owed))),
+        ("owes, so it has a balance", |w| {
+            edit(&mut w.ledger, &RECEIVABLES, (w.tax, cny()), |r| {
+                r.push(Receivable { creditor: w.p, amount: fen(1) });
+            });
+        }),
+        ("has keys", |w| w.ledger.delete(&POLICIES.key(&w.dave))),
+        ("has money, so it exists", |w| w.ledger.delete(&ACCOUNTS.key(&w.carol))),
+        ("closed accounts are empty", |w| {
+            let head = ACCOUNTS.get(&w.ledger, &w.alice).unwrap();
+            let head = AccountHead { status: AccountStatus::Closed, ..head };
+            w.ledger.put(ACCOUNTS.key(&w.alice), encode(&(1u8, head)));
+        }),
+        ("opened by a platform", |w| {
+            let head = ACCOUNTS.get(&w.ledger, &w.dave).unwrap();
+            let head = AccountHead { platform: w.alice, ..head };
+            w.ledger.put(ACCOUNTS.key(&w.dave), encode(&(1u8, head)));
+        }),
+        ("its legs are its funding", |w| edit_order(w, "i", |o| more(&mut o.legs[0].amount))),
+        ("what legs gave back", |w| edit_order(w, "i", |o| more(&mut o.legs[0].returned))),
+        ("a leg gives back at most", |w| edit_order(w, "i", |o| o.legs[0].returned = fen(5000))),
+        ("a source gets back at most", |w| edit_order(w, "i", |o| o.sources[0].returned = fen(5000))),
+        ("its pot is what", |w| edit_order(w, "e", |o| more(&mut o.pot))),
+        ("its state fits", |w| edit_order(w, "e", |o| o.state = OrderState::Maturing)),
+        ("its state fits", |w| edit_order(w, "i", |o| o.state = OrderState::Refunded)),
+        ("only window orders", |w| edit_order(w, "i", |o| o.window = Some(1))),
+        ("waits in the queue if", |w| edit_order(w, "e", |o| o.due = Some(Time(1)))),
+        ("the queue names orders", |w| w.ledger.delete(&ORDERS.key(&key(w.p, "e")))),
+        ("gave back what its refunds", |w| w.ledger.delete(&REFUNDS.key(&(key(w.p, "i"), label("r"))))),
+        ("granted access", |w| {
+            let (at, _) = read::entitlement(&w.ledger, &key(w.p, "i")).unwrap();
+            w.ledger.delete(&at);
+        }),
+        ("if and only if revoked", |w| {
+            let (at, mut entitlement) = read::entitlement(&w.ledger, &key(w.p, "i")).unwrap();
+            entitlement.status = EntitlementStatus::Revoked;
+            w.ledger.put(at, encode(&(1u8, entitlement)));
+        }),
+        ("nets are those", |w| edit(&mut w.ledger, &NETS, (cny(), 1, w.p), |n| *n += 1)),
+        ("every obligation is netted", |w| w.ledger.delete(&NETS.key(&(cny(), 1, w.p)))),
+        ("gross and count", |w| {
+            edit(&mut w.ledger, &OBLIGATIONS, (cny(), 1, w.p, w.q), |o| o.count += 1);
+        }),
+        ("waits in the queue as it says", |w| {
+            let window = WINDOWS.get(&w.ledger, &(cny(), 2)).unwrap();
+            w.ledger.put(WINDOWS.key(&(cny(), 2)), encode(&(1u8, Window { due: None, ..window })));
+        }),
+        ("participants", |w| {
+            let window = WINDOWS.get(&w.ledger, &(cny(), 1)).unwrap();
+            w.ledger.put(WINDOWS.key(&(cny(), 1)), encode(&(1u8, Window { participants: 9, ..window })));
+        }),
+        ("closed if before", |w| edit(&mut w.ledger, &NETTINGS, cny(), |n| n.open += 1)),
+        ("settled if within", |w| edit(&mut w.ledger, &NETTINGS, cny(), |n| n.settled += 1)),
+        ("at most the collateral", |w| {
+            edit(&mut w.ledger, &BALANCES, (w.p, cny()), |b| {
+                b.available = b.available.add(b.collateral).unwrap();
+                b.collateral = Amount::ZERO;
+            });
+        }),
+        ("at most the debit cap", |w| {
+            let mut network = read::network(&w.ledger);
+            network.parameters.debit_cap = fen(1);
+            w.ledger.put(NETWORK.key(&()), encode(&(1u8, network)));
+        }),
+        ("is malformed", |w| w.ledger.put(vec![0x01, 0x00], vec![1])),
+        ("is malformed", |w| w.ledger.put(vec![0x70], vec![1])),
+        ("is malformed", |w| w.ledger.put(BALANCES.key(&(w.alice, cny())), vec![2; 33])),
+    ];
+    for (rule, tamper) in cases {
+        let mut w = base.clone();
+        tamper(&mut w);
+        let violation = check(&w.ledger).expect_err(rule).to_string();
+        assert!(violation.contains(rule), "{rule}: {violation}");
+    }
+}
+
+#[test]
+fn a_wrong_step_is_found_out() {
+    let mut w = busy();
+    w.ok(w.p, refund(w.p, "e", "all", 1000));
+    let before = w.ledger.clone();
+    let receipt = w.ok(w.alice, transfer(w.bob, 5));
+    let receipts = [receipt.clone()];
+    check_step(&before, &w.ledger, &receipts).unwrap();
+    let wrong = |ledger: &MemLedger, receipts: &[Receipt], rule: &str| {
+        let violation = check_step(&before, ledger, receipts).expect_err(rule).to_string();
+        assert!(violation.contains(rule), "{rule}: {violation}");
+    };
+    wrong(&w.ledger, &[], "every change of a balance is posted");
+    wrong(&before, &receipts, "every change of a balance is posted");
+    let mut lying = receipt.clone();
+    more(&mut lying.postings[0].balance);
+    wrong(&w.ledger, &[lying], "balance after = balance before");
+    let mut loud = receipt.clone();
+    loud.outcome = Outcome::Rejected { code: 301, about: vec![] };
+    wrong(&w.ledger, &[loud], "only what took effect");
+    let step = |rule: &str, tamper: Tamper| {
+        let mut w = w.clone();
+        tamper(&mut w);
+        wrong(&w.ledger, &receipts, rule);
+    };
+    step("along its diagram", |w| edit_order(w, "i", |o| o.state = OrderState::Escrowed));
+    step("once refunded", |w| edit_order(w, "e", |o| more(&mut o.price)));
+    step("stays for ever", |w| w.ledger.delete(&ORDERS.key(&key(w.p, "i"))));
+    step("refunds stay", |w| w.ledger.delete(&REFUNDS.key(&(key(w.p, "i"), label("r")))));
+    step("ended withdrawals stay", |w| w.ledger.delete(&WITHDRAWALS.key(&(w.alice, label("v")))));
+    step("plans stay", |w| w.ledger.delete(&PLANS.key(&(w.q, label("book"), 1))));
+    step("items stay", |w| w.ledger.delete(&ITEMS.key(&(w.q, label("book"), 1))));
+    step("closed is final", |w| w.ledger.delete(&ACCOUNTS.key(&w.tax)));
+}
+
+/// The page for people lists every table and every code.
+#[test]
+fn the_page_lists_tables_and_codes() {
+    let page = include_str!("../../../docs/contract.md");
+    for (prefix, name) in ALL {
+        let row = format!("| `{prefix:02x}` | {name} |");
+        assert!(page.contains(&row), "{row}");
+    }
+    for (code, name) in vostro_settlement::Rejection::CODES {
+        let row = format!("| {code} | `{name}` |");
+        assert!(page.contains(&row), "{row}");
+    }
+    let actions = "OpenAccount SetStatus Deposit Withdraw WithdrawResult Transfer RegisterPlan RegisterItem Pay \
+        Confirm Refund LockCollateral CloseWindow SettleWindow Batch";
+    for action in actions.split_whitespace() {
+        assert!(page.contains(&format!("### {action}\n")), "{action}");
+    }
+}

@@ -1,0 +1,109 @@
+//! What one hostile validator can make the others hold or do.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod cluster;
+
+use cluster::chain::{Chain, START, TIMING};
+use vostro_consensus::{Config, Durable, Effect, Input, Message, PrePrepare, Replica, Signed, Tip, ViewChange, Vote};
+use vostro_crypto::Hash;
+use vostro_types::{BlockId, Height, Time, ValidatorIndex, View};
+
+fn boot(chain: &Chain) -> Replica {
+    let tip = Tip { height: Height(0), block: BlockId(chain.hash), time: START, certificate: None };
+    let config =
+        Config { chain: chain.hash, validators: chain.set.clone(), key: Some(chain.keys[0].clone()), timing: TIMING };
+    Replica::boot(config, Durable { tip, guard: None, records: Vec::new() }, START.plus(1)).0
+}
+
+/// Votes, view-changes and proposals without end, each signed, each different.
+fn flood(chain: &Chain, k: u64) -> Signed {
+    let sender = ValidatorIndex(3);
+    let (height, view) = (Height(1 + k % 3), View(k * 7 % 1000));
+    let mut tag = [0; 32];
+    tag[..8].copy_from_slice(&k.to_le_bytes());
+    let vote = Vote { height, view, block: BlockId(Hash(tag)) };
+    let message = match k % 4 {
+        0 => Message::Prepare(vote),
+        1 => Message::Commit(vote),
+        2 => Message::ViewChange(ViewChange { height, view: View(view.0 + 1), prepared: None, block: None }),
+        _ => {
+            // validator 3 is the primary of height 3 in view 0, of height 1 in view 2
+            let (height, view) = if k % 8 == 3 { (Height(3), View(0)) } else { (Height(2), View(1)) };
+            let block = chain.block(height, BlockId(chain.hash), START.plus(k), Hash(tag));
+            Message::PrePrepare(PrePrepare { height, view, block, justification: None })
+        }
+    };
+    chain.sign(sender, message)
+}
+
+#[test]
+fn a_flood_by_one_validator_stays_within_bounds() {
+    let chain = Chain::new(4);
+    let mut replica = boot(&chain);
+    let (mut sizes, mut effects) = (Vec::new(), Vec::new());
+    for k in 0..6000 {
+        if let Ok(verified) = flood(&chain, k).verify(&chain.hash, &chain.set) {
+            effects.extend(replica.step(START.plus(2), Input::Message(verified)));
+        }
+        if k % 2000 == 1999 {
+            sizes.push(format!("{replica:?}").len());
+        }
+    }
+    // it fills its share and no more
+    assert!(sizes[2] <= sizes[0] + 4096 && sizes[2] < 200_000, "{sizes:?}");
+    // it moves nobody, makes nobody sign, and draws one answer and one accusation of each kind
+    assert_eq!((replica.height(), replica.view()), (Height(1), View(0)));
+    assert!(
+        !effects.iter().any(|e| matches!(e, Effect::Persist { .. } | Effect::Execute { .. } | Effect::Build { .. }))
+    );
+    let count = |f: &dyn Fn(&Effect) -> bool| effects.iter().filter(|e| f(e)).count();
+    assert_eq!(count(&|e| matches!(e, Effect::Send { .. })), 1);
+    assert!((1..=3).contains(&count(&|e| matches!(e, Effect::Evidence(_)))));
+}
+
+#[test]
+fn a_disk_that_never_answers_stops_the_signing() {
+    let chain = Chain::new(1);
+    let tip = Tip { height: Height(0), block: BlockId(chain.hash), time: START, certificate: None };
+    let config =
+        Config { chain: chain.hash, validators: chain.set.clone(), key: Some(chain.keys[0].clone()), timing: TIMING };
+    let mut replica = Replica::boot(config, Durable { tip, guard: None, records: Vec::new() }, START).0;
+    let mut persists = 0;
+    let mut now = START;
+    for _ in 0..2000 {
+        now = now.plus(500);
+        for input in [Input::Demand(true), Input::Tick] {
+            let effects = replica.step(now, input);
+            persists += effects.iter().filter(|e| matches!(e, Effect::Persist { .. })).count();
+            assert!(!effects.iter().any(|e| matches!(e, Effect::Send { message, .. }
+                if !matches!(message.message, Message::Status(_)))));
+        }
+    }
+    assert!(persists <= vostro_consensus::MAX_UNPERSISTED, "{persists}");
+}
+
+#[test]
+fn inputs_that_answer_nothing_change_nothing() {
+    let chain = Chain::new(4);
+    let mut replica = boot(&chain);
+    let block = chain.block(Height(1), BlockId(chain.hash), START.plus(5), Hash([1; 32]));
+    let strange = [
+        Input::Persisted(vostro_consensus::Seq(9)),
+        Input::Executed { block: block.id(), valid: true },
+        Input::Executed { block: block.id(), valid: false },
+        Input::Built { height: Height(1), view: View(0), block: block.clone() },
+        Input::Built { height: Height(7), view: View(3), block },
+        Input::Reconnected(ValidatorIndex(99)),
+        Input::Reconnected(ValidatorIndex(0)),
+    ];
+    for input in strange {
+        let effects = replica.step(START.plus(2), input.clone());
+        assert!(effects.iter().all(|e| matches!(e, Effect::WakeAt(_))), "{input:?} led to {effects:?}");
+    }
+    // a clock set to zero or to the end of time harms nothing
+    for now in [Time(0), Time(u64::MAX), START] {
+        replica.step(now, Input::Tick);
+    }
+    assert_eq!(replica.height(), Height(1));
+}

@@ -1,0 +1,165 @@
+//! A proposal that breaks a rule is not a candidate, whoever signed it: one case for each rule.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod net;
+
+use net::*;
+use std::sync::Arc;
+use vostro_engine::candidate::{BlockLimits, Candidate, Invalid, Parent, build, validate};
+use vostro_engine::mempool::{Mempool, MempoolLimits};
+use vostro_engine::recent::RecentIds;
+use vostro_execution::{MemState, StateRead, Tree, genesis_state};
+use vostro_types::*;
+
+const LIMITS: BlockLimits = BlockLimits { transactions: 10, bytes: 1 << 16 };
+
+struct Fixture {
+    genesis: Genesis,
+    state: MemState,
+    tree: Tree,
+    validators: ValidatorSet,
+    recent: RecentIds,
+    pool: Mempool,
+    net: Net,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let net = Net::new(1);
+        let genesis = genesis(1);
+        let (changes, tree) = genesis_state(&genesis);
+        let mut state = MemState::new();
+        state.apply(&changes);
+        let validators = genesis.validator_set();
+        let pool = Mempool::new(MempoolLimits::default());
+        let mut fixture = Fixture { genesis, state, tree, validators, recent: RecentIds::default(), pool, net };
+        for transaction in [fixture.net.open(201), fixture.net.open(202)] {
+            fixture.admit(transaction);
+        }
+        fixture
+    }
+
+    fn admit(&mut self, transaction: Transaction) {
+        let verified = transaction.verify(&self.genesis.hash()).unwrap();
+        self.pool.insert(Arc::new(verified), Time(START)).unwrap();
+    }
+
+    fn parent(&self) -> Parent<'_> {
+        Parent {
+            chain: self.genesis.hash(),
+            id: BlockId(self.genesis.hash()),
+            height: Height(0),
+            time: Time(START),
+            state: &self.state as &dyn StateRead,
+            tree: &self.tree,
+            validators: &self.validators,
+            recent: &self.recent,
+        }
+    }
+
+    fn built(&self) -> Candidate {
+        build(&self.parent(), &self.pool, LIMITS, Time(START + 5))
+    }
+
+    /// The verdict with signatures known from the mempool, and without: they must agree.
+    fn verdict(&self, block: Block) -> Result<(), Invalid> {
+        let block = Arc::new(block);
+        let with = validate(&self.parent(), block.clone(), Some(&self.pool), LIMITS).map(|_| ());
+        let without = validate(&self.parent(), block, None, LIMITS).map(|_| ());
+        assert_eq!(with, without);
+        with
+    }
+
+    fn changed(&self, change: impl FnOnce(&mut Block)) -> Result<(), Invalid> {
+        let mut block = (*self.built().block).clone();
+        change(&mut block);
+        self.verdict(block)
+    }
+}
+
+#[test]
+fn what_is_built_validates() {
+    let fixture = Fixture::new();
+    let built = fixture.built();
+    assert_eq!(built.block.transactions.len(), 2);
+    let again = validate(&fixture.parent(), built.block.clone(), None, LIMITS).unwrap();
+    assert_eq!(again.executed.receipts, built.executed.receipts);
+    assert_eq!(again.ids, built.ids);
+    fixture.changed(|_| {}).unwrap();
+}
+
+#[test]
+fn each_header_field_is_checked() {
+    let fixture = Fixture::new();
+    type Change = fn(&mut Header);
+    let cases: [(&str, Change); 8] = [
+        ("version", |h| h.version = 9),
+        ("epoch", |h| h.epoch = Epoch(1)),
+        ("height", |h| h.height = Height(2)),
+        ("parent", |h| h.parent = BlockId(Hash([1; 32]))),
+        ("time", |h| h.time = Time(START)),
+        ("validators", |h| h.validators = Hash([1; 32])),
+        ("next validators", |h| h.next_validators = Hash([1; 32])),
+        ("time", |h| h.time = Time(0)),
+    ];
+    for (field, change) in cases {
+        assert_eq!(fixture.changed(|b| change(&mut b.header)), Err(Invalid::Header { field }));
+    }
+    let roots: [(&str, Change); 3] = [
+        ("transactions root", |h| h.transactions_root = Hash([1; 32])),
+        ("receipts root", |h| h.receipts_root = Hash([1; 32])),
+        ("state root", |h| h.state_root = Hash([1; 32])),
+    ];
+    for (root, change) in roots {
+        assert_eq!(fixture.changed(|b| change(&mut b.header)), Err(Invalid::Root { root }));
+    }
+}
+
+#[test]
+fn forged_late_early_replayed_and_doubled_transactions_are_refused() {
+    let mut fixture = Fixture::new();
+    let chain = fixture.genesis.hash();
+    let bad = |reason: &'static str, index| Err(Invalid::Transaction { index, reason });
+    let forged = fixture.changed(|b| b.transactions[1].signatures[0].signature.0[3] ^= 1);
+    assert_eq!(forged, bad("a signature does not verify", 1));
+    let doubled = fixture.changed(|b| b.transactions.push(b.transactions[0].clone()));
+    assert_eq!(doubled, bad("it is in an earlier block or twice in this one", 2));
+    for valid_until in [START + 4, START + 5 + 3_600_001] {
+        let out_of_time = fixture.changed(|b| {
+            let mut body = b.transactions[0].body.clone();
+            body.valid_until = Time(valid_until);
+            b.transactions[0] = body.sign(&chain, &[&key(PLATFORM)]);
+        });
+        assert_eq!(out_of_time, bad("not valid at the block's time", 0));
+    }
+    let foreign = fixture.changed(|b| {
+        let body = b.transactions[0].body.clone();
+        b.transactions[0] = body.sign(&Hash([7; 32]), &[&key(PLATFORM)]);
+    });
+    assert_eq!(foreign, bad("a signature does not verify", 0));
+    let block = (*fixture.built().block).clone();
+    fixture.recent.insert(block.transactions[1].body.id(&chain), Time(START + 1000));
+    assert_eq!(fixture.verdict(block), bad("it is in an earlier block or twice in this one", 1));
+}
+
+#[test]
+fn caps_hold_for_proposals_of_others() {
+    let fixture = Fixture::new();
+    let many = fixture.changed(|b| b.transactions = vec![b.transactions[0].clone(); 11]);
+    assert_eq!(many, Err(Invalid::TooLarge));
+}
+
+#[test]
+fn a_proposer_leaves_out_what_validators_would_refuse() {
+    let mut fixture = Fixture::new();
+    let mut late = fixture.net.open(203).body;
+    late.valid_until = Time(START + 1);
+    let chain = fixture.genesis.hash();
+    fixture.admit(late.sign(&chain, &[&key(PLATFORM)]));
+    let replayed = fixture.net.open(204);
+    fixture.recent.insert(replayed.body.id(&chain), Time(START + 9999));
+    fixture.admit(replayed);
+    let built = fixture.built();
+    assert_eq!(built.block.transactions.len(), 2);
+    fixture.verdict((*built.block).clone()).unwrap();
+}

@@ -1,0 +1,271 @@
+//! The engine's promises on four nodes in memory: settlement, admission, catch-up, restart.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod net;
+
+use net::*;
+use std::sync::Arc;
+use vostro_engine::{Admission, Event, Refusal};
+use vostro_types::transaction::BODY_VERSION;
+use vostro_types::*;
+
+/// Four nodes with two users, 1 with 100.00.
+fn funded() -> Net {
+    let mut net = Net::new(4);
+    net.submit(0, vec![net.open(201), net.open(202)]);
+    net.run(1000);
+    net.submit(0, vec![net.deposit(201, "d1", 10_000)]);
+    net.run(1000);
+    assert_eq!(net.balance(0, account(201)), 10_000);
+    net
+}
+
+#[test]
+fn payments_handed_in_anywhere_settle_everywhere_once() {
+    let mut net = funded();
+    for (at, salt) in (0..4).zip(10..) {
+        net.submit(at, vec![net.transfer(201, 202, 100, salt)]);
+        net.run(300);
+    }
+    net.run(1000);
+    net.assert_agreement();
+    for at in 0..4 {
+        assert_eq!((net.balance(at, account(201)), net.balance(at, account(202))), (9600, 400));
+        assert_eq!(net.root(at), net.root(0));
+        assert_eq!(net.height(at), net.height(0));
+    }
+    let chain = net.chain_of(0);
+    assert_eq!(chain.len(), chain.iter().collect::<std::collections::BTreeSet<_>>().len());
+    assert!(net.halts.is_empty() && net.penalties.is_empty() && net.warnings.is_empty());
+}
+
+#[test]
+fn a_replay_is_known_and_moves_nothing() {
+    let mut net = funded();
+    let payment = net.transfer(201, 202, 100, 1);
+    net.submit(0, vec![payment.clone()]);
+    net.run(1000);
+    let before = net.root(0);
+    let length = net.chain_of(0).len();
+    for at in 0..4 {
+        let ticket = net.submit(at, vec![payment.clone()]);
+        net.run(500);
+        let id = payment.body.id(&net.genesis.hash());
+        assert_eq!(net.admitted[&ticket], vec![Ok(Admission::Decided(id))]);
+    }
+    net.run(30_000);
+    assert_eq!((net.root(0), net.chain_of(0).len()), (before, length));
+}
+
+#[test]
+fn what_no_block_could_use_is_refused_by_name() {
+    let mut net = funded();
+    let chain = net.genesis.hash();
+    let with_time = |valid_until: u64, salt| {
+        let mut body = net.transfer(201, 202, 1, salt).body;
+        body.valid_until = Time(valid_until);
+        body.sign(&chain, &[&key(201)])
+    };
+    let expired = with_time(net.now - 1, 1);
+    let far = with_time(net.now + 3_600_001, 2);
+    let stranger = net.transfer(240, 202, 1, 3);
+    let foreign = net.transfer(201, 202, 1, 4).body.sign(&chain, &[&key(202)]);
+    let good = net.transfer(201, 202, 1, 5);
+    let ticket = net.submit(0, vec![expired, far, stranger, foreign, good.clone(), good.clone()]);
+    net.run(1000);
+    let results = &net.admitted[&ticket];
+    assert!(matches!(results[0], Err(Refusal::Expired { .. })));
+    assert!(matches!(results[1], Err(Refusal::TooFarAhead { .. })));
+    assert_eq!(results[2], Err(Refusal::UnknownSender));
+    assert_eq!(results[3], Err(Refusal::ForeignKeys));
+    assert_eq!(results[4], Ok(Admission::Pending(good.body.id(&chain))));
+    assert_eq!(results[4], results[5]);
+    assert_eq!(net.balance(3, account(202)), 1);
+}
+
+#[test]
+fn gossip_that_is_lost_is_made_up_for_by_forwarding() {
+    let mut net = funded();
+    net.gossip = false;
+    for salt in 0..6 {
+        net.submit(2, vec![net.transfer(201, 202, 10, salt)]);
+    }
+    net.run(20_000);
+    assert!(net.forwards > 0);
+    assert_eq!(net.balance(0, account(202)), 60);
+    net.assert_agreement();
+}
+
+#[test]
+fn a_block_holds_no_more_than_its_cap_and_order_is_kept() {
+    let mut net = funded();
+    let payments: Vec<_> = (0..120).map(|salt| net.transfer(201, 202, 1, salt)).collect();
+    let chain = net.genesis.hash();
+    let ids: Vec<TxId> = payments.iter().map(|p| p.body.id(&chain)).collect();
+    net.submit(1, payments);
+    net.run(5000);
+    assert_eq!(net.balance(0, account(202)), 120);
+    assert!(net.disks[0].blocks.iter().all(|c| c.block.transactions.len() <= 50));
+    let settled: Vec<TxId> = net.chain_of(0).into_iter().filter(|id| ids.contains(id)).collect();
+    assert_eq!(settled, ids);
+}
+
+#[test]
+fn a_crashed_primary_costs_a_view_and_no_payment() {
+    let mut net = funded();
+    let next = net.genesis.validator_set().primary(Height(net.height(0) + 1), View(0));
+    let dead = usize::from(next.0);
+    net.kill(dead);
+    let alive = (0..4).find(|at| *at != dead).unwrap();
+    net.submit(alive, vec![net.transfer(201, 202, 100, 1)]);
+    net.run(30_000);
+    assert_eq!(net.balance(alive, account(202)), 100);
+    let figures = net.engines[alive].as_ref().unwrap().snapshot();
+    assert!(figures.view_changes > 0);
+    net.boot(dead);
+    net.run(30_000);
+    assert_eq!(net.root(dead), net.root(alive));
+    assert_eq!(net.height(dead), net.height(alive));
+}
+
+#[test]
+fn a_node_that_was_away_catches_up_from_certified_blocks() {
+    let mut net = funded();
+    net.kill(3);
+    for salt in 0..30 {
+        net.submit(0, vec![net.transfer(201, 202, 10, salt)]);
+        net.run(1500);
+    }
+    assert!(net.height(0) > net.height(3) + 10);
+    net.boot(3);
+    net.run(15_000);
+    assert_eq!(net.root(3), net.root(0));
+    assert_eq!(net.balance(3, account(202)), 300);
+}
+
+#[test]
+fn a_liar_costs_one_request_and_is_set_aside() {
+    let lies: [fn(&mut vostro_engine::wire::SyncResponse); 6] = [
+        |r| Arc::make_mut(&mut r.blocks[0].block).header.state_root = Hash([1; 32]),
+        |r| {
+            let block = Arc::make_mut(&mut r.blocks[0].block);
+            block.transactions.clear();
+        },
+        |r| r.blocks[0].certificate.signatures.truncate(2),
+        |r| {
+            let first = r.blocks[0].certificate.signatures[0];
+            r.blocks[0].certificate.signatures[1] = first;
+        },
+        |r| r.blocks.clear(),
+        |r| {
+            r.blocks.remove(0);
+        },
+    ];
+    for lie in lies {
+        let mut net = funded();
+        net.kill(3);
+        for salt in 0..8 {
+            net.submit(0, vec![net.transfer(201, 202, 10, salt)]);
+            net.run(1500);
+        }
+        // Two of three peers lie; the third is enough.
+        net.tamper.insert(0, lie);
+        net.tamper.insert(1, lie);
+        net.boot(3);
+        net.run(60_000);
+        assert_eq!(net.root(3), net.root(2));
+        assert_eq!(net.balance(3, account(202)), 80);
+        assert!(net.halts.is_empty());
+        net.assert_agreement();
+    }
+}
+
+#[test]
+fn noise_on_the_wire_is_counted_and_harms_nothing() {
+    let mut net = funded();
+    for i in 0..50u8 {
+        net.event(0, Event::Message { from: Some(ValidatorIndex(1)), bytes: vec![i; usize::from(i) * 7] });
+        net.event(0, Event::SyncAnswer { from: ValidatorIndex(2), bytes: Some(vec![i; usize::from(i)]) });
+        net.event(0, Event::Message { from: None, bytes: vec![1; usize::from(i)] });
+    }
+    net.submit(0, vec![net.transfer(201, 202, 5, 1)]);
+    net.run(3000);
+    assert_eq!(net.balance(0, account(202)), 5);
+    assert_eq!(net.engines[0].as_ref().unwrap().snapshot().refused_messages, 100);
+    assert!(net.penalties.iter().any(|(at, who, _)| *at == 0 && *who == ValidatorIndex(1)));
+}
+
+#[test]
+fn all_nodes_restarted_at_once_go_on_from_their_disks() {
+    let mut net = funded();
+    for round in 0..6u64 {
+        let payment = net.transfer(201, 202, 10, round);
+        net.submit(0, vec![payment.clone()]);
+        // Stop in the middle of a height: what is queued is lost.
+        net.run(round % 3);
+        for at in 0..4 {
+            net.kill(at);
+        }
+        for at in 0..4 {
+            net.boot(at);
+        }
+        // The client that heard nothing hands the same bytes in again.
+        net.submit(0, vec![payment]);
+        net.run(10_000);
+        assert_eq!(net.balance(0, account(202)), 10 * (round + 1));
+    }
+    net.assert_agreement();
+    assert!(net.halts.is_empty());
+}
+
+#[test]
+fn deadlines_make_blocks_by_themselves() {
+    use vostro_types::transaction::*;
+    let mut net = funded();
+    let sign = |net: &Net, sender: u8, salt, action| {
+        let body = Body {
+            version: BODY_VERSION,
+            sender: account(sender),
+            valid_until: Time(net.now + 60_000),
+            salt,
+            payload: Payload::One(action),
+        };
+        body.sign(&net.genesis.hash(), &[&key(sender)])
+    };
+    let leg = PlanLeg { payee: Payee::Creator, share: Share::Rate(Ppm::ONE), refund: RefundPolicy::Proportional };
+    let plan = RegisterPlan { plan: label("all"), version: 1, legs: vec![leg] };
+    let item = RegisterItem {
+        item: label("course"),
+        version: 1,
+        asset: usd(),
+        price: Price::Fixed(Amount::new(500).unwrap()),
+        tax: None,
+        plan: label("all"),
+        plan_version: 1,
+        creator: account(202),
+        terms: Terms { duration_ms: None, units: None, scope: label("all") },
+    };
+    net.submit(
+        0,
+        vec![sign(&net, PLATFORM, 1, Action::RegisterPlan(plan)), sign(&net, PLATFORM, 2, Action::RegisterItem(item))],
+    );
+    net.run(2000);
+    let pay = Pay {
+        origin: account(PLATFORM),
+        order_id: label("o1"),
+        item: ItemRef { host: account(PLATFORM), item: label("course"), version: 1 },
+        price: None,
+        mode: PayMode::Maturing(3),
+        fee_bearer: FeeBearer::PAYER,
+        expected_total: Amount::new(500).unwrap(),
+    };
+    net.submit(0, vec![sign(&net, 201, 3, Action::Pay(pay))]);
+    net.run(1500);
+    assert_eq!((net.balance(1, account(201)), net.balance(1, account(202))), (9500, 0));
+    let before = net.height(1);
+    net.run(2500);
+    // Three days of a second each; the heartbeat of ten seconds had no part in it.
+    assert_eq!(net.balance(1, account(202)), 500);
+    assert_eq!(net.height(1), before + 1);
+    net.assert_agreement();
+}
