@@ -54,3 +54,10 @@ pub(crate) fn disarm(ledger: &mut dyn Ledger, time: Time, due: Due) {
 pub(crate) fn first(reader: &dyn Reader) -> Option<(Time, Due)> {
     DEADLINES.page(reader, &(), None, 1).pop().map(|(key, ())| key)
 }
+
+/// What is due at `time`, in order, at most `limit` entries. One read for all: looking for the first again after each
+/// would walk over everything fired before it.
+pub(crate) fn due(reader: &dyn Reader, time: Time, limit: usize) -> Vec<Due> {
+    let page = DEADLINES.page(reader, &(), None, limit);
+    page.into_iter().take_while(|((at, _), ())| *at <= time).map(|((_, due), ())| due).collect()
+}

@@ -165,10 +165,10 @@ fn dispatch(call: &Call<'_>, action: &Action, ledger: &mut dyn Ledger) -> Result
 /// Fires what came due, in order of (time, id): at the end of a block, at most `max_due_per_block` of them. What is left
 /// fires with the next block.
 pub fn fire_deadlines(context: &BlockContext, ledger: &mut dyn Ledger) -> Vec<Receipt> {
-    let limit = read::parameters(&*ledger).max_due_per_block;
+    let limit = read::parameters(&*ledger).max_due_per_block as usize;
     let mut receipts = Vec::new();
-    for _ in 0..limit {
-        let Some((_, due)) = deadlines::first(&*ledger).filter(|(time, _)| *time <= context.time) else { break };
+    // Firing one neither arms another that is due already nor disarms one, so the list stays true.
+    for due in deadlines::due(&*ledger, context.time, limit) {
         let (cause, effects) = match due {
             Due::Order(order) => (Cause::Deadline(order.clone()), orders::fire(&order, ledger)),
             Due::Window(asset, window) => {

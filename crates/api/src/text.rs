@@ -74,7 +74,7 @@ pub mod time {
             .unwrap_or_else(|| time.0.to_string())
     }
 
-    /// The time of a text that [`print`] could have made, in any offset and with or without a fraction.
+    /// The time of a text that [`print()`] could have made, in any offset and with or without a fraction.
     ///
     /// # Errors
     /// Not a time, before 1970, or finer than a millisecond.

@@ -6,7 +6,6 @@ mod net;
 use net::*;
 use std::sync::Arc;
 use vostro_engine::{Admission, Event, Refusal};
-use vostro_types::transaction::BODY_VERSION;
 use vostro_types::*;
 
 /// Four nodes with two users, 1 with 100.00.

@@ -97,3 +97,14 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Version => version::run(output),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

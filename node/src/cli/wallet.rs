@@ -91,8 +91,8 @@ pub enum WalletCommand {
         #[arg(long)]
         item: String,
         /// The item's version
-        #[arg(long = "item-version", default_value_t = 1)]
-        version: u32,
+        #[arg(long, default_value_t = 1)]
+        item_version: u32,
         /// What you agree to pay in all; another result is refused
         #[arg(long)]
         total: String,
@@ -204,7 +204,7 @@ pub async fn run(command: WalletCommand, output: Output) -> Result<()> {
             order,
             host,
             item,
-            version,
+            item_version,
             total,
             price,
             asset: code,
@@ -226,7 +226,11 @@ pub async fn run(command: WalletCommand, output: Output) -> Result<()> {
                 Ok(Action::Pay(Pay {
                     origin: chain.account(&origin)?,
                     order_id: Label::new(order.as_str())?,
-                    item: ItemRef { host: chain.account(&host)?, item: Label::new(item.as_str())?, version },
+                    item: ItemRef {
+                        host: chain.account(&host)?,
+                        item: Label::new(item.as_str())?,
+                        version: item_version,
+                    },
                     price: price.as_deref().map(|p| asset.parse(p)).transpose()?,
                     mode,
                     fee_bearer,

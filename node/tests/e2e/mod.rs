@@ -53,9 +53,8 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// Runs a future to its end on a runtime of the test process.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    let runtime = RUNTIME.get_or_init(|| {
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
-    });
+    let runtime = RUNTIME
+        .get_or_init(|| tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
     runtime.block_on(future)
 }
 
@@ -551,5 +550,8 @@ pub fn earned(rows: &[Row]) -> BTreeMap<(String, String), u128> {
 pub fn available(client: &Client, account: &AccountId) -> u128 {
     let account = block_on(client.account(account)).unwrap();
     assert!(account.balances.len() <= 1, "{account:?}");
-    account.balances.first().map_or(0, |b| cents(&serde_json::to_value(&b.available).unwrap().as_str().unwrap().to_string()))
+    account
+        .balances
+        .first()
+        .map_or(0, |b| cents(&serde_json::to_value(&b.available).unwrap().as_str().unwrap().to_string()))
 }
