@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use futures::FutureExt;
@@ -13,8 +13,10 @@ use vostro_api::code;
 use vostro_api::node::{NodeInfo, PeerInfo};
 use vostro_api::receipt::Status as TxStatus;
 use vostro_engine::{Admission, Refusal};
+use vostro_execution::StateProof;
+use vostro_execution::tree::key_hash;
 use vostro_network::Handle;
-use vostro_rpc::{Admitted, Backend, Status, StoredBlock};
+use vostro_rpc::{Admitted, Backend, Proved, Status, StoredBlock};
 use vostro_settlement::Reader;
 use vostro_storage::state::{StateReader, StateView};
 use vostro_storage::{BlockReader, Table};
@@ -28,6 +30,9 @@ use crate::shared::{AdmitReply, Shared};
 
 /// Decoded blocks kept for the next question about them; answers about a block's transactions come in bursts.
 const CACHED_BLOCKS: usize = 32;
+/// How often a proof is tried while blocks arrive, and the pause between.
+const PROVE_ATTEMPTS: usize = 50;
+const PROVE_PAUSE: Duration = Duration::from_millis(2);
 /// A chain that is this far behind what peers decided is called syncing.
 const SYNCING_BLOCKS: u64 = 3;
 
@@ -197,6 +202,30 @@ impl Backend for NodeBackend {
 
     fn read(&self, f: &mut dyn FnMut(&dyn Reader)) {
         self.state.view(|view| f(&StateTable(view)));
+    }
+
+    fn prove(&self, keys: Vec<Vec<u8>>) -> Option<Proved> {
+        for _ in 0..PROVE_ATTEMPTS {
+            let tip = self.shared.tip();
+            let (header, certificate) = (tip.header.clone()?, tip.certificate.clone()?);
+            let proofs = self.state.view(|view| {
+                // The state is a block ahead of the tip for a moment after each block.
+                (view.height() == Some(header.height.0)).then(|| {
+                    let state = StateTable(view);
+                    let prove = |key: &Vec<u8>| StateProof {
+                        key: key.clone(),
+                        value: state.get(key),
+                        proof: tip.tree.prove(&key_hash(key)),
+                    };
+                    keys.iter().map(prove).collect()
+                })
+            });
+            if let Some(proofs) = proofs {
+                return Some(Proved { header, certificate, proofs });
+            }
+            std::thread::sleep(PROVE_PAUSE);
+        }
+        None
     }
 
     fn history(&self, account: &AccountId, before: Option<(Height, u32)>, limit: usize) -> Vec<(Height, u32)> {

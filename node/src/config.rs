@@ -148,13 +148,13 @@ impl Default for NetworkConfig {
 
 impl Default for RpcConfig {
     fn default() -> Self {
-        RpcConfig { listen: SocketAddr::from(([127, 0, 0, 1], 26610)), cors: Vec::new(), max_request_bytes: 2 << 20 }
+        RpcConfig { listen: SocketAddr::from(([127, 0, 0, 1], 26601)), cors: Vec::new(), max_request_bytes: 2 << 20 }
     }
 }
 
 impl Default for MetricsConfig {
     fn default() -> Self {
-        MetricsConfig { listen: SocketAddr::from(([127, 0, 0, 1], 26620)) }
+        MetricsConfig { listen: SocketAddr::from(([127, 0, 0, 1], 26602)) }
     }
 }
 
@@ -213,7 +213,7 @@ pub struct Overrides {
 fn address(name: &str, text: &str) -> Result<SocketAddr, ConfigError> {
     text.parse().map_err(|_| ConfigError::Value {
         name: name.to_string(),
-        reason: format!("an address is IP:PORT, such as 127.0.0.1:26610, not {text:?}"),
+        reason: format!("an address is IP:PORT, such as 127.0.0.1:26601, not {text:?}"),
     })
 }
 
@@ -284,7 +284,7 @@ mod tests {
         let env = [("VOSTRO_RPC_LISTEN", "127.0.0.1:2000")];
         let flags = Overrides { rpc_listen: Some("127.0.0.1:3000".into()), ..Overrides::default() };
         let port = |c: Config| c.rpc.listen.port();
-        assert_eq!(port(load("genesis_hash = 'x'", &[], &Overrides::default()).unwrap()), 26610);
+        assert_eq!(port(load("genesis_hash = 'x'", &[], &Overrides::default()).unwrap()), 26601);
         assert_eq!(port(load(file, &[], &Overrides::default()).unwrap()), 1000);
         assert_eq!(port(load(file, &env, &Overrides::default()).unwrap()), 2000);
         assert_eq!(port(load(file, &env, &flags).unwrap()), 3000);

@@ -113,7 +113,7 @@ fn check_ledger(net: &Net, good: &[Row]) {
         for executed in block["transactions"].as_array().unwrap() {
             if executed["receipt"]["outcome"]["kind"] == "applied" {
                 for event in executed["receipt"]["events"].as_array().unwrap() {
-                    if event["kind"] == "orderPlaced" {
+                    if event["kind"] == "orderMoved" && event["from"].is_null() {
                         *placed.entry(event["order"]["orderId"].as_str().unwrap().to_string()).or_default() += 1;
                     }
                 }

@@ -61,7 +61,7 @@ impl RawError {
 }
 
 impl Client {
-    /// A client of the node at `url`, such as `http://127.0.0.1:8645`; the path `/rpc` is added if there is none.
+    /// A client of the node at `url`, such as `http://127.0.0.1:26601`; the path `/rpc` is added if there is none.
     ///
     /// # Errors
     /// [`ClientError::Url`] for anything but an `http://` address.

@@ -10,7 +10,7 @@
 //! use vostro_types::transaction::Transfer;
 //! use vostro_types::{Action, Hash, KeyPolicy, SecretKey};
 //!
-//! let client = Client::new("http://127.0.0.1:8645")?;
+//! let client = Client::new("http://127.0.0.1:26601")?;
 //! let chain = client.chain(None).await?; // pass the hash your operator gave you to pin the chain
 //! let key = SecretKey::from_seed([1; 32]);
 //! let me = KeyPolicy::single(key.public()).account_id(&[0; 16]);

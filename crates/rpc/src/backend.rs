@@ -95,9 +95,7 @@ pub trait Backend: Send + Sync + 'static {
     fn read(&self, f: &mut dyn FnMut(&dyn Reader));
 
     /// Proves what the state after one decided block says of `keys`; `None` if this node cannot prove now.
-    fn prove(&self, _keys: Vec<Vec<u8>>) -> Option<Proved> {
-        None
-    }
+    fn prove(&self, keys: Vec<Vec<u8>>) -> Option<Proved>;
 
     /// Receipts that concern an account, newest first: those before `before` (exclusive), at most `limit`.
     fn history(&self, account: &AccountId, before: Option<(Height, u32)>, limit: usize) -> Vec<(Height, u32)>;

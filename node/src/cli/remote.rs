@@ -18,7 +18,7 @@ use crate::output::{Output, Usage, pairs, table};
 #[derive(Args, Clone, Debug)]
 pub struct NodeArgs {
     /// The node's RPC address
-    #[arg(long, env = "VOSTRO_RPC", value_name = "URL", default_value = "http://127.0.0.1:8645")]
+    #[arg(long, env = "VOSTRO_RPC", value_name = "URL", default_value = "http://127.0.0.1:26601")]
     pub rpc: String,
     /// Genesis hash of the chain, to refuse any other
     #[arg(long, value_name = "HASH")]
