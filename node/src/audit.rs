@@ -13,7 +13,7 @@ use vostro_storage::state::{ExecutionState, SledStore, State, StateOptions};
 use vostro_storage::{BlockReader, Home, Journal, JournalDisks, JournalOptions};
 use vostro_types::{Genesis, VoteKind};
 
-use crate::boot::{ChainEnd, StoredBlock, decode_record, load_genesis, tree_of};
+use crate::boot::{ChainEnd, StoredBlock, decode_record, load_genesis, lock_home, tree_of};
 use crate::config::{Config, HomePaths, Overrides};
 
 /// The invariants walk the whole state; they are checked once for so many blocks, and at the end.
@@ -54,7 +54,7 @@ pub fn audit(root: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Audit> {
     ensure!(paths.config().exists(), "{} is not a node's home: it has no config/config.toml", root.display());
     let config = Config::load(&paths.config(), |_| None, &Overrides::default())?;
     let genesis = load_genesis(&paths, &config)?;
-    let home = Home::open(root)?;
+    let home = lock_home(root)?;
     let everything = LogOptions { check: Check::Everything, ..JournalOptions::default().blocks };
     let options = JournalOptions { blocks: everything, ..JournalOptions::default() };
     let mut audit = Audit { home: root.display().to_string(), ..Audit::default() };

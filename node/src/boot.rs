@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use color_eyre::eyre::{Result, WrapErr, bail, ensure, eyre};
 use vostro_consensus::{GuardMark, Record, Tip};
@@ -12,7 +13,9 @@ use vostro_engine::candidate::{BlockLimits, Parent, validate};
 use vostro_engine::{Candidate, RecentIds};
 use vostro_execution::{StateRead, Tree, genesis_state, rebuild_tree};
 use vostro_storage::state::{ExecutionState, SledStore, State, StateOptions};
-use vostro_storage::{BlockReader, BlockRecord, Home, Journal, JournalDisks, JournalOptions, JournalReport};
+use vostro_storage::{
+    BlockReader, BlockRecord, Home, Journal, JournalDisks, JournalOptions, JournalReport, StorageError,
+};
 use vostro_types::codec::{MAX_BLOCK, decode};
 use vostro_types::genesis::GenesisFile;
 use vostro_types::transaction::MAX_VALIDITY_MS;
@@ -25,6 +28,8 @@ use crate::index::index_changes;
 const SCAN_CHUNK: usize = 4096;
 /// Largest encoded receipts of a block.
 const MAX_RECEIPTS: usize = 32 << 20;
+/// How long a killed process may take to let go of its home: the kernel finishes its writes first.
+const LOCK_WITHIN: Duration = Duration::from_secs(2);
 
 /// A block as the log holds it.
 #[derive(Clone, Debug)]
@@ -155,13 +160,29 @@ pub struct Opened {
     pub records: Vec<Record>,
 }
 
+/// Takes a home for this process, waiting a moment for one that is just ending.
+///
+/// # Errors
+/// If another process keeps it, or the file system refuses.
+pub fn lock_home(root: &Path) -> Result<Home, StorageError> {
+    let until = Instant::now() + LOCK_WITHIN;
+    loop {
+        match Home::open(root) {
+            Err(StorageError::Locked { .. }) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            opened => return opened,
+        }
+    }
+}
+
 /// Opens a home. Logs what was cut, wiped or replayed.
 ///
 /// # Errors
 /// If another process has the home, a log is damaged in the middle, or the block log does not reproduce.
 pub fn open(root: &Path, genesis: &Genesis, storage: &StorageConfig) -> Result<Opened> {
     let chain = genesis.hash();
-    let home = Home::open(root)?;
+    let home = lock_home(root)?;
     let disks = JournalDisks::of_home(&home)?;
     let (journal, report) = Journal::open(&disks, chain.0, &JournalOptions::default())?;
     for cut in [&report.consensus_cut, &report.blocks_cut].into_iter().flatten() {

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn places_sort_as_they_happened() {
-        let mut places = vec![place(Height(2), 0), place(Height(1), 256), place(Height(1), 1), place(Height(256), 0)];
+        let mut places = [place(Height(2), 0), place(Height(1), 256), place(Height(1), 1), place(Height(256), 0)];
         places.sort_unstable();
         let back: Vec<_> = places.iter().filter_map(|p| parse_place(p)).map(|(h, i)| (h.0, i)).collect();
         assert_eq!(back, [(1, 1), (1, 256), (2, 0), (256, 0)]);

@@ -14,7 +14,7 @@ use vostro_client::api::receipt::{OutcomeJson, ReceiptJson};
 use vostro_client::{Chain, Client, Draft, Signed};
 use vostro_node::keystore::own_account;
 use vostro_types::transaction::{Deposit, Transfer};
-use vostro_types::{Action, AccountKind, Hash, Height, Label, SecretKey};
+use vostro_types::{AccountKind, Action, Hash, Height, Label, SecretKey};
 
 use e2e::{Net, Process, Row, available, block_on, cents, dollars, earned, metric, rows, sample, until};
 
@@ -87,7 +87,11 @@ impl Payer {
     fn new(net: &Net, asked: usize) -> Self {
         let chain = block_on(net.client(asked).chain(None)).unwrap();
         let key = |kind, name| net.key(kind, name);
-        Payer { chain, gateway: key(AccountKind::Gateway, "gateway"), northwind: key(AccountKind::Platform, "northwind") }
+        Payer {
+            chain,
+            gateway: key(AccountKind::Gateway, "gateway"),
+            northwind: key(AccountKind::Platform, "northwind"),
+        }
     }
 
     fn deposit(&self, number: u64) -> Signed {
@@ -113,7 +117,8 @@ impl Payer {
     }
 
     fn settle(&self, client: &Client, signed: &Signed) -> Option<ReceiptJson> {
-        let receipt = block_on(client.clone().with_attempts(1).submit_and_wait(signed, Duration::from_secs(15))).ok()?;
+        let receipt =
+            block_on(client.clone().with_attempts(1).submit_and_wait(signed, Duration::from_secs(15))).ok()?;
         assert_eq!(receipt.outcome, OutcomeJson::Applied, "{receipt:?}");
         Some(receipt)
     }

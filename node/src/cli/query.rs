@@ -1,16 +1,21 @@
 //! `query`: reads. With `--prove` the answer is checked here against the certificates of the validators.
 
 use clap::{Args, Subcommand};
-use color_eyre::eyre::{Result, bail, ensure, eyre};
+use color_eyre::eyre::{Report, Result, ensure, eyre};
+use serde::Serialize;
 use serde_json::json;
+use vostro_client::api::AmountText;
 use vostro_client::api::chain::{BlockJson, ChainStatus};
 use vostro_client::api::ledger::OrderView;
 use vostro_client::{Chain, Client};
+use vostro_settlement::read::EntitlementStatus;
+use vostro_settlement::tables::ENTITLEMENTS;
+use vostro_types::transaction::OrderKey;
 use vostro_types::{Cause, Hash, Height, Label, TxId};
 
 use super::remote::NodeArgs;
 use super::{tx, wallet};
-use crate::output::{Output, pairs, table};
+use crate::output::{Output, Usage, pairs, table};
 
 /// Whether to check what the node says.
 #[derive(Args, Clone, Debug)]
@@ -57,6 +62,9 @@ pub enum QueryCommand {
         account: String,
         #[command(flatten)]
         #[allow(missing_docs)]
+        prove: ProveArgs,
+        #[command(flatten)]
+        #[allow(missing_docs)]
         node: NodeArgs,
     },
     /// An order and its legs
@@ -65,6 +73,24 @@ pub enum QueryCommand {
         platform: String,
         /// Its name there
         order: String,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        prove: ProveArgs,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+    /// Whether an account may use an item, wherever it was bought
+    Entitlement {
+        /// Who would use it: vo1… or a name of the genesis
+        holder: String,
+        /// The platform that hosts it: vo1… or its name
+        host: String,
+        /// The item's name there
+        item: String,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        prove: ProveArgs,
         #[command(flatten)]
         #[allow(missing_docs)]
         node: NodeArgs,
@@ -101,16 +127,12 @@ pub async fn run(command: QueryCommand, output: Output) -> Result<()> {
         }
         QueryCommand::Block { block, prove, node } => query_block(block.as_deref(), prove.prove, &node, output).await,
         QueryCommand::Tx { id, prove, node } => query_tx(&id, prove.prove, &node, output).await,
-        QueryCommand::Account { account, node } => {
-            let (client, chain) = node.connect().await?;
-            let account = client.account(&chain.account(&account)?).await?;
-            output.show(&account, || wallet::account_text(&account))
+        QueryCommand::Account { account, prove, node } => query_account(&account, prove.prove, &node, output).await,
+        QueryCommand::Order { platform, order, prove, node } => {
+            query_order(&platform, Label::new(order)?, prove.prove, &node, output).await
         }
-        QueryCommand::Order { platform, order, node } => {
-            let (client, chain) = node.connect().await?;
-            let platform = chain.account(&platform)?.to_string();
-            let order = client.order(&platform, &Label::new(order)?).await?;
-            output.show(&order, || order_text(&order))
+        QueryCommand::Entitlement { holder, host, item, prove, node } => {
+            query_entitlement(&holder, &host, &Label::new(item)?, prove.prove, &node, output).await
         }
         QueryCommand::Validators { height, node } => {
             let set = node.client()?.validators(height.map(Height)).await?;
@@ -177,7 +199,7 @@ async fn query_block(block: Option<&str>, prove: bool, node: &NodeArgs, output: 
         Some(text) => match (text.parse::<u64>(), text.parse::<Hash>()) {
             (Ok(height), _) => client.block(Height(height)).await?,
             (_, Ok(hash)) => client.block_by_hash(&vostro_types::BlockId(hash)).await?,
-            _ => bail!("{text:?} is neither a height nor a hash"),
+            _ => return Err(Usage(format!("{text:?} is neither a height nor a hash")).into()),
         },
     };
     let mut proof = None;
@@ -242,6 +264,107 @@ async fn check_tx(client: &Client, chain: &Chain, id: &TxId) -> Result<Height> {
     let (receipt, header) = chain.verify_receipt(&proof)?;
     ensure!(receipt.cause == Cause::Transaction(*id), "the node proved the receipt of another transaction");
     Ok(header.height)
+}
+
+/// Shows a value, and under it what was proved of it.
+fn show_proved<T: Serialize>(
+    name: &str,
+    value: &T,
+    proved: Option<Height>,
+    output: Output,
+    text: impl FnOnce() -> String,
+) -> Result<()> {
+    let Some(height) = proved else { return output.show(value, text) };
+    let json = json!({ name: value, "proofVerified": true, "provedAtHeight": height.0 });
+    output.show(&json, || format!("{}\nproof verified: in the state after block {height}, decided by a quorum", text()))
+}
+
+fn no_proof() -> Report {
+    eyre!("the node sent no proof")
+}
+
+async fn query_account(account: &str, prove: bool, node: &NodeArgs, output: Output) -> Result<()> {
+    let (client, chain) = node.connect().await?;
+    let id = chain.account(account)?;
+    let mut shown = if prove { client.proved_account(&id).await? } else { client.account(&id).await? };
+    let mut proved = None;
+    if prove {
+        let state = chain.verify_state(shown.proof.as_ref().ok_or_else(no_proof)?)?;
+        // What the proof says is what is shown; the node's own words beside it may be a block older.
+        for line in &mut shown.balances {
+            let asset = chain.asset(line.asset.as_str())?;
+            let balance = state.balance(id, line.asset)?;
+            line.available = AmountText::of(balance.available, Some(&asset));
+            line.held = AmountText::of(balance.held, Some(&asset));
+            line.collateral = AmountText::of(balance.collateral, Some(&asset));
+        }
+        proved = Some(state.header().height);
+    }
+    show_proved("account", &shown, proved, output, || wallet::account_text(&shown))
+}
+
+async fn query_order(platform: &str, order_id: Label, prove: bool, node: &NodeArgs, output: Output) -> Result<()> {
+    let (client, chain) = node.connect().await?;
+    let platform = chain.account(platform)?;
+    let name = platform.to_string();
+    let shown =
+        if prove { client.proved_order(&name, &order_id).await? } else { client.order(&name, &order_id).await? };
+    let mut proved = None;
+    if prove {
+        let state = chain.verify_state(shown.proof.as_ref().ok_or_else(no_proof)?)?;
+        let order = state.order(&OrderKey { platform, order_id })?;
+        let order = order.ok_or_else(|| eyre!("the proof says that there is no such order"))?;
+        let asset = chain.asset(order.asset.as_str())?;
+        let same = order.payer == shown.payer
+            && order.state.name() == shown.state
+            && order.legs.len() == shown.legs.len()
+            && order.legs.iter().zip(&shown.legs).all(|(leg, line)| {
+                leg.account == line.payee && AmountText::of(leg.amount, Some(&asset)) == line.amount
+            });
+        ensure!(same, "the order shown is not the order proved; it may have changed just now: ask again");
+        proved = Some(state.header().height);
+    }
+    show_proved("order", &shown, proved, output, || order_text(&shown))
+}
+
+async fn query_entitlement(
+    holder: &str,
+    host: &str,
+    item: &Label,
+    prove: bool,
+    node: &NodeArgs,
+    output: Output,
+) -> Result<()> {
+    let (client, chain) = node.connect().await?;
+    let (holder, host) = (chain.account(holder)?, chain.account(host)?);
+    let shown = client.entitlement(&holder, &host.to_string(), item, prove).await?;
+    let mut proved = None;
+    if prove {
+        let state = chain.verify_state(shown.proof.as_ref().ok_or_else(no_proof)?)?;
+        for line in &shown.entitlements {
+            let entry = state.get(&ENTITLEMENTS, &(holder, host, item.clone(), line.id))?;
+            let entry = entry.ok_or_else(|| eyre!("the proof says that there is no entitlement {}", line.id))?;
+            let active = entry.status == EntitlementStatus::Active;
+            ensure!(
+                active == (line.status == "active") && entry.until == line.until,
+                "the entitlement shown is not the one proved; it may have changed just now: ask again"
+            );
+        }
+        proved = Some(state.header().height);
+    }
+    show_proved("entitlement", &shown, proved, output, || {
+        let until =
+            |t: Option<vostro_types::Time>| t.map_or_else(|| "for ever".into(), |t| super::genesis::rfc3339(t.0));
+        let row = |e: &vostro_client::api::ledger::EntitlementJson| {
+            [e.order.order_id.to_string(), e.version.to_string(), e.scope.clone(), until(e.until), e.status.clone()]
+        };
+        let verdict = if shown.entitled { "entitled" } else { "not entitled" };
+        format!(
+            "{verdict} at {}\n{}",
+            super::genesis::rfc3339(shown.time.0),
+            table(["order", "version", "scope", "until", "status"], shown.entitlements.iter().map(row))
+        )
+    })
 }
 
 fn order_text(order: &OrderView) -> String {

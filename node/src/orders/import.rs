@@ -10,40 +10,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use color_eyre::eyre::{Result, WrapErr, bail, ensure, eyre};
-use indicatif::ProgressBar;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use vostro_crypto::{SecretKey, sha256};
+use vostro_crypto::sha256;
 use vostro_types::transaction::{
-    BODY_VERSION, CloseWindow, Confirm, Deposit, FeeBearer, ItemRef, LockCollateral, OpenAccount, OrderKey, Pay,
-    PayMode, Price, RegisterItem, RegisterPlan, SettleWindow, Terms,
+    CloseWindow, Confirm, Deposit, FeeBearer, ItemRef, LockCollateral, OpenAccount, OrderKey, Pay, PayMode, Price,
+    RegisterItem, RegisterPlan, SettleWindow, Terms,
 };
-use vostro_types::{
-    AccountId, AccountKind, Action, Amount, AssetCode, Body, Hash, KeyPolicy, Label, Payload, Time, Transaction,
-};
+use vostro_types::{AccountId, AccountKind, Action, Amount, AssetCode, Hash, KeyPolicy, Label};
 
-use super::ledger::{AccountFacts, Facts, Ledger, OrderFacts, Verdict};
+use super::ledger::{Facts, Ledger, OrderFacts, Verdict};
 use super::parse::{BadRow, Row, code, parse_orders};
-use super::plan::{PLAN, Plan, legs, plan_legs, reference};
-use super::report::{Finality, ImportReport, Mismatch, money, rankings};
+use super::parties::{Parties, Party};
+use super::plan::{PLAN, Plan, plan_legs, reference};
+use super::report::{Finality, ImportReport};
 use super::rpc::RpcLedger;
-use crate::keystore::{KeyBook, own_account};
+use super::send::Job;
+use crate::keystore::KeyBook;
 use crate::output::Output;
 
-/// Actions in one transaction of the preparation.
-const ACTIONS: usize = 100;
 /// Largest order file in bytes.
 const MAX_FILE: u64 = 256 << 20;
-/// Validity is rounded to this many milliseconds, so that a second try soon after makes the same transaction.
-const SLOT_MS: u64 = 20 * 60 * 1000;
-/// How long nothing may be decided before the import gives up.
-const STALLED: Duration = Duration::from_secs(180);
-/// First and longest pause between two looks at what is pending.
-const POLL: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
-/// How often a chunk's pending transactions are submitted again, in case a node forgot them.
-const RESUBMIT: Duration = Duration::from_secs(2);
 /// Times a step that depends on what the chain holds is looked at again.
-const ROUNDS: usize = 4;
+pub(super) const ROUNDS: usize = 4;
 
 /// How an import goes about it.
 #[derive(Clone, Debug)]
@@ -144,122 +133,6 @@ fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
-/// A key and the account it opens.
-#[derive(Clone)]
-struct Party {
-    key: SecretKey,
-    account: AccountId,
-}
-
-impl Party {
-    fn of(key: SecretKey) -> Self {
-        Party { account: own_account(key.public()), key }
-    }
-}
-
-/// Everybody the file names.
-struct Parties {
-    platforms: BTreeMap<Label, Party>,
-    gateway: Option<Party>,
-    buyers: BTreeMap<Label, Party>,
-    creators: BTreeMap<Label, Party>,
-}
-
-impl Parties {
-    fn of(plan: &Plan, facts: &Facts, book: &KeyBook) -> Result<Self> {
-        let known = |name: &str, kind: AccountKind| -> Result<Party> {
-            let key =
-                book.key(kind, name).ok_or_else(|| eyre!("the key book has no key for {} {name}", kind.name()))?;
-            let party = Party::of(key);
-            let account = facts.accounts.get(name).map(|(id, _)| *id);
-            ensure!(
-                account == Some(party.account),
-                "the key book's key for {name} is not that of its account on this chain"
-            );
-            Ok(party)
-        };
-        let names: BTreeSet<&Label> = plan.rows.iter().flat_map(|r| [&r.origin, &r.host]).collect();
-        let mut platforms = BTreeMap::new();
-        for name in names {
-            platforms.insert(name.clone(), known(name.as_str(), AccountKind::Platform)?);
-        }
-        let gateways = facts.accounts.iter().filter(|(_, (_, kind))| *kind == AccountKind::Gateway);
-        let gateway = gateways.map(|(name, _)| known(name, AccountKind::Gateway)).find_map(Result::ok);
-        let derive = |names: &BTreeMap<Label, Label>, kind: AccountKind| -> BTreeMap<Label, Party> {
-            let party = |name: &Label| book.key(kind, name.as_str()).map(|key| (name.clone(), Party::of(key)));
-            names.keys().filter_map(party).collect()
-        };
-        let buyers = derive(&plan.buyers, AccountKind::User);
-        let creators = derive(&plan.creators, AccountKind::Creator);
-        Ok(Parties { platforms, gateway, buyers, creators })
-    }
-
-    fn write_csv(&self, path: &std::path::Path) -> Result<()> {
-        let mut csv = csv::Writer::from_writer(Vec::new());
-        csv.write_record(["name", "kind", "account"])?;
-        let kinds = [
-            (&self.platforms, AccountKind::Platform),
-            (&self.creators, AccountKind::Creator),
-            (&self.buyers, AccountKind::User),
-        ];
-        for (parties, kind) in kinds {
-            for (name, party) in parties {
-                csv.write_record([name.as_str(), kind.name(), &party.account.to_string()])?;
-            }
-        }
-        let bytes = csv.into_inner().map_err(|e| eyre!("{e}"))?;
-        std::fs::write(path, bytes).wrap_err_with(|| path.display().to_string())
-    }
-
-    fn platform(&self, name: &Label) -> &Party {
-        self.platforms.get(name).expect("every platform of a good row was looked up")
-    }
-
-    fn buyer(&self, name: &Label) -> &Party {
-        self.buyers.get(name).expect("every buyer of a good row has a key")
-    }
-
-    fn creator(&self, name: &Label) -> &Party {
-        self.creators.get(name).expect("every creator of a good row has a key")
-    }
-
-    fn order(&self, row: &Row) -> OrderKey {
-        OrderKey { platform: self.platform(&row.origin).account, order_id: row.order_id.clone() }
-    }
-}
-
-/// A transaction to be signed when its turn comes.
-#[derive(Clone)]
-struct Job {
-    sender: AccountId,
-    actions: Vec<Action>,
-    keys: Vec<SecretKey>,
-    /// Set where a second try must have the same id.
-    salt: Option<u64>,
-}
-
-impl Job {
-    fn new(party: &Party, action: Action) -> Self {
-        Job::batch(party, vec![action])
-    }
-
-    fn batch(party: &Party, actions: Vec<Action>) -> Self {
-        Job { sender: party.account, actions, keys: vec![party.key.clone()], salt: None }
-    }
-
-    fn sign(&self, chain: &Hash, valid_until: Time) -> Result<Transaction> {
-        let mut salt = [0; 8];
-        getrandom::fill(&mut salt).map_err(|e| eyre!("no randomness: {e}"))?;
-        let payload = match self.actions.as_slice() {
-            [one] => Payload::One(one.clone()),
-            many => Payload::Batch(many.to_vec()),
-        };
-        let salt = self.salt.unwrap_or(u64::from_le_bytes(salt));
-        let body = Body { version: BODY_VERSION, sender: self.sender, valid_until, salt, payload };
-        Ok(body.sign(chain, &self.keys.iter().collect::<Vec<_>>()))
-    }
-}
-
 /// What a chunk of payments came to.
 struct Paid {
     verdicts: Vec<(Row, Verdict)>,
@@ -268,17 +141,12 @@ struct Paid {
     last: Instant,
 }
 
-/// Orders and the money of creators, read so that they belong together.
-struct Snapshot {
-    orders: Vec<Option<OrderFacts>>,
-    creators: BTreeMap<Label, AccountFacts>,
-}
-
-struct Run<L> {
-    ledger: Arc<L>,
-    facts: Facts,
-    parties: Parties,
-    options: ImportOptions,
+/// An import under way.
+pub(super) struct Run<L> {
+    pub(super) ledger: Arc<L>,
+    pub(super) facts: Facts,
+    pub(super) parties: Parties,
+    pub(super) options: ImportOptions,
     output: Output,
 }
 
@@ -335,117 +203,6 @@ impl<L: Ledger> Run<L> {
             report.payments_per_s = (placed as f64 / span * 10.0).round() / 10.0;
         }
         Ok(report)
-    }
-
-    // --- sending ---
-
-    async fn valid_until(&self) -> Result<Time> {
-        Ok(Time((self.ledger.time().await?.0 / SLOT_MS + 2) * SLOT_MS))
-    }
-
-    /// Sends jobs and waits until each is decided.
-    async fn settle(&self, jobs: &[Job]) -> Result<Vec<Verdict>> {
-        let mut verdicts = vec![Verdict::Pending; jobs.len()];
-        for _ in 0..ROUNDS {
-            let open: Vec<usize> = (0..jobs.len()).filter(|i| verdicts[*i] == Verdict::Pending).collect();
-            if open.is_empty() {
-                break;
-            }
-            let until = self.valid_until().await?;
-            let chosen: Vec<Job> = open.iter().map(|i| jobs[*i].clone()).collect();
-            let chain = self.facts.chain;
-            // signing a chunk takes milliseconds that the runtime's threads should not spend
-            let signed = tokio::task::spawn_blocking(move || {
-                chosen.iter().map(|job| job.sign(&chain, until)).collect::<Result<Vec<_>>>()
-            });
-            let decided = self.follow(&signed.await??).await?;
-            for (i, verdict) in open.into_iter().zip(decided) {
-                // too late for its block: signed again with a new time
-                let expired = matches!(verdict, Verdict::Refused { code: 103, .. });
-                verdicts[i] = if expired { Verdict::Pending } else { verdict };
-            }
-        }
-        for verdict in &mut verdicts {
-            if *verdict == Verdict::Pending {
-                *verdict =
-                    Verdict::Refused { code: 103, reason: "it expired before a block took it, again and again".into() };
-            }
-        }
-        Ok(verdicts)
-    }
-
-    /// Submits transactions, the same bytes again where needed, until each is decided.
-    async fn follow(&self, transactions: &[Transaction]) -> Result<Vec<Verdict>> {
-        let mut verdicts = vec![Verdict::Busy; transactions.len()];
-        let (mut pause, longest) = POLL;
-        let (mut progress, mut asked) = (Instant::now(), Instant::now());
-        // whether to ask for those that a node took already too
-        let mut all = false;
-        loop {
-            let open = |v: &Verdict| matches!(v, Verdict::Pending | Verdict::Busy);
-            let Some(last) = verdicts.iter().rposition(open) else { return Ok(verdicts) };
-            let chosen: Vec<usize> = (0..verdicts.len())
-                .filter(|i| verdicts[*i] == Verdict::Busy || (all && verdicts[*i] == Verdict::Pending))
-                .collect();
-            let again: Vec<Transaction> = chosen.iter().map(|i| transactions[*i].clone()).collect();
-            for (i, verdict) in chosen.into_iter().zip(self.ledger.submit(&again).await?) {
-                if !open(&verdict) {
-                    (progress, pause) = (Instant::now(), POLL.0);
-                }
-                verdicts[i] = verdict;
-            }
-            ensure!(progress.elapsed() < STALLED, "no block took a transaction for {} s", STALLED.as_secs());
-            if verdicts.contains(&Verdict::Busy) {
-                // the nodes have enough to do: those that were not taken wait
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(longest);
-                all = asked.elapsed() > RESUBMIT;
-            } else {
-                // the last of them tells when to ask for all
-                while asked.elapsed() < RESUBMIT
-                    && verdicts[last] == Verdict::Pending
-                    && !self.ledger.decided(&transactions[last]).await?
-                {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(longest);
-                }
-                all = true;
-            }
-            if all {
-                asked = Instant::now();
-            }
-        }
-    }
-
-    /// Sends actions of one sender in batches; where a batch is refused, its actions one by one. Counts what was
-    /// refused and why.
-    async fn settle_actions(&self, bar: &ProgressBar, work: Vec<(Party, Vec<Action>)>) -> Result<Vec<String>> {
-        let mut jobs = Vec::new();
-        for (party, actions) in &work {
-            jobs.extend(actions.chunks(ACTIONS).map(|chunk| Job::batch(party, chunk.to_vec())));
-        }
-        let mut singles = Vec::new();
-        for some in jobs.chunks(8) {
-            for (job, verdict) in some.iter().zip(self.settle(some).await?) {
-                match verdict {
-                    Verdict::Refused { .. } => {
-                        let single = |action: &Action| Job { actions: vec![action.clone()], ..job.clone() };
-                        singles.extend(job.actions.iter().map(single));
-                    }
-                    _ => bar.inc(job.actions.len() as u64),
-                }
-            }
-        }
-        let mut refused = Vec::new();
-        for some in singles.chunks(self.options.chunk.max(1)) {
-            for verdict in self.settle(some).await? {
-                match verdict {
-                    Verdict::Refused { reason, .. } => refused.push(reason),
-                    _ => bar.inc(1),
-                }
-            }
-        }
-        Ok(refused)
     }
 
     // --- preparation ---
@@ -531,7 +288,7 @@ impl<L: Ledger> Run<L> {
         Ok(())
     }
 
-    fn warn(&self, what: &str, refused: &[String]) {
+    pub(super) fn warn(&self, what: &str, refused: &[String]) {
         if let Some(first) = refused.first() {
             tracing::warn!(count = refused.len(), "{what}: {first}");
         }
@@ -796,158 +553,11 @@ impl<L: Ledger> Run<L> {
         }
         Ok(())
     }
-
-    // --- reading back ---
-
-    /// What differs between a row and the order that has its name.
-    fn differences(&self, row: &Row, order: &OrderFacts) -> Vec<&'static str> {
-        let host = self.parties.platform(&row.host).account;
-        let checks = [
-            ("buyer", order.payer == self.parties.buyer(&row.buyer).account),
-            ("item", order.host == host && order.item == row.item),
-            ("asset", order.asset == row.asset),
-            ("amount", order.total == row.amount),
-            ("mode", order.mode == row.mode),
-        ];
-        checks.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
-    }
-
-    /// Reads the rows' orders and the creators' money, again while money moves in between.
-    async fn snapshot(&self, rows: &[Row]) -> Result<Snapshot> {
-        let keys: Vec<OrderKey> = rows.iter().map(|row| self.parties.order(row)).collect();
-        let (names, ids): (Vec<&Label>, Vec<AccountId>) =
-            self.parties.creators.iter().map(|(name, party)| (name, party.account)).unzip();
-        let mut creators = self.ledger.accounts(&ids).await?;
-        for round in 1.. {
-            let orders = self.ledger.orders(&keys).await?;
-            let after = self.ledger.accounts(&ids).await?;
-            if after == creators || round == ROUNDS {
-                let creators = names.into_iter().zip(after).map(|(n, a)| (n.clone(), a.unwrap_or_default())).collect();
-                return Ok(Snapshot { orders, creators });
-            }
-            creators = after;
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        unreachable!("the last round returns")
-    }
-
-    async fn report(
-        &self,
-        standing_before: &[(Row, OrderFacts)],
-        before: Snapshot,
-        accepted: &[Row],
-        mut refusals: Vec<BadRow>,
-    ) -> Result<ImportReport> {
-        let after = self.snapshot(accepted).await?;
-        let assets = &self.facts.assets;
-        let mut standing: Vec<(&Row, &OrderFacts)> = Vec::new();
-        for (row, order) in accepted.iter().zip(&after.orders) {
-            match order {
-                Some(order) => standing.push((row, order)),
-                None => refusals.push(BadRow {
-                    line: row.line,
-                    code: 503,
-                    reason: "the nodes do not show the order".into(),
-                }),
-            }
-        }
-        let mut states: BTreeMap<&str, (u64, BTreeMap<AssetCode, u128>)> = BTreeMap::new();
-        let mut total: BTreeMap<AssetCode, u128> = BTreeMap::new();
-        for (_, order) in &standing {
-            let units = u128::from(order.total.units());
-            let (count, sums) = states.entry(&order.state).or_default();
-            *count += 1;
-            *sums.entry(order.asset).or_default() += units;
-            *total.entry(order.asset).or_default() += units;
-        }
-        let by_state = states.into_iter().map(|(state, (count, sums))| {
-            let amounts = money(&sums, assets).into_iter().map(|(asset, sum)| (asset, sum.into()));
-            (state.to_string(), std::iter::once(("orders".to_string(), count.into())).chain(amounts).collect())
-        });
-        let earlier = creator_legs(standing_before.iter().map(|(row, order)| (row, order)));
-        let now = creator_legs(standing.iter().copied());
-        let (creators_checked, mismatches) = self.check_creators(&before, &earlier, &after, &now);
-        let account = |name: &Label, creator: bool| {
-            let parties = if creator { &self.parties.creators } else { &self.parties.platforms };
-            parties.get(name).map(|p| p.account)
-        };
-        let (platforms, creators) = rankings(standing.iter().map(|(row, _)| *row), assets, account);
-        let mut rejected: BTreeMap<String, u64> = BTreeMap::new();
-        for bad in &refusals {
-            *rejected.entry(bad.code.to_string()).or_default() += 1;
-        }
-        Ok(ImportReport {
-            accepted: standing.len() as u64,
-            rejected,
-            refusals,
-            accepted_total: money(&total, assets),
-            by_state: by_state.collect(),
-            platforms,
-            creators,
-            creators_checked,
-            mismatches,
-            ..ImportReport::default()
-        })
-    }
-
-    /// Holds each creator's balance against the sum of its legs, beside what it had from elsewhere before.
-    fn check_creators(
-        &self,
-        before: &Snapshot,
-        earlier: &Earned,
-        after: &Snapshot,
-        now: &Earned,
-    ) -> (u64, Vec<Mismatch>) {
-        let mut mismatches = Vec::new();
-        for (name, account) in &after.creators {
-            let held = |snapshot: &Snapshot, asset: &AssetCode| {
-                let money = snapshot.creators.get(name).and_then(|a| a.money.get(asset)).copied().unwrap_or_default();
-                i128::try_from(money.total()).unwrap_or(i128::MAX)
-            };
-            let earned = |sums: &Earned, asset: &AssetCode| {
-                i128::try_from(sums.get(&(name.clone(), *asset)).copied().unwrap_or(0)).unwrap_or(i128::MAX)
-            };
-            let mut assets: BTreeSet<AssetCode> = account.money.keys().copied().collect();
-            assets.extend(now.keys().filter(|(n, _)| n == name).map(|(_, a)| *a));
-            for asset in assets {
-                // less than nothing from elsewhere would hide what is missing now
-                let elsewhere = (held(before, &asset) - earned(earlier, &asset)).max(0);
-                let (expected, actual) = (elsewhere + earned(now, &asset), held(after, &asset));
-                if expected != actual {
-                    let text = |units: i128| {
-                        let known = self.facts.assets.iter().find(|a| a.code == asset);
-                        known.map_or_else(|| units.to_string(), |a| a.format_signed(units))
-                    };
-                    mismatches.push(Mismatch {
-                        creator: name.to_string(),
-                        asset: asset.to_string(),
-                        expected: text(expected),
-                        actual: text(actual),
-                    });
-                }
-            }
-        }
-        (after.creators.len() as u64, mismatches)
-    }
 }
 
 const ESCROWED: &str = "ESCROWED";
 const MATURING: &str = "MATURING";
 const CLEARED: &str = "CLEARED";
-const SETTLED: &str = "SETTLED";
-
-/// What creators earned, in minor units.
-type Earned = BTreeMap<(Label, AssetCode), u128>;
-
-/// The creators' legs of settled orders, computed from the rows alone.
-fn creator_legs<'a>(orders: impl Iterator<Item = (&'a Row, &'a OrderFacts)>) -> Earned {
-    let mut sums = Earned::new();
-    for (row, _) in orders.filter(|(_, order)| order.state == SETTLED) {
-        let [creator, ..] = legs(row.amount);
-        *sums.entry((row.creator.clone(), row.asset)).or_default() += u128::from(creator.units());
-    }
-    sums
-}
 
 fn amount_of(units: u128) -> Option<Amount> {
     u64::try_from(units).ok().and_then(|u| Amount::new(u).ok())

@@ -168,16 +168,19 @@ impl ImportReport {
     pub fn text(&self) -> String {
         let sums =
             |m: &BTreeMap<String, String>| m.iter().map(|(a, v)| format!("{v} {a}")).collect::<Vec<_>>().join(", ");
-        let mut parts = vec![pairs([
+        let mut head = vec![
             ("rows", self.rows.to_string()),
             ("accepted", format!("{} ({} of them were there before)", self.accepted, self.already_there)),
             ("refused", self.refusals.len().to_string()),
             ("accepted total", sums(&self.accepted_total)),
-            ("payments", format!("{:.0} a second", self.payments_per_s)),
-            ("finality", format!("p50 {:.1} ms, p99 {:.1} ms", self.finality_ms.p50, self.finality_ms.p99)),
             ("elapsed", format!("{:.1} s", self.elapsed_s)),
             ("creators checked", format!("{}, {} differ", self.creators_checked, self.mismatches.len())),
-        ])];
+        ];
+        if self.finality_ms.samples > 0 {
+            head.push(("payments", format!("{:.0} a second", self.payments_per_s)));
+            head.push(("finality", format!("p50 {:.1} ms, p99 {:.1} ms", self.finality_ms.p50, self.finality_ms.p99)));
+        }
+        let mut parts = vec![pairs(head)];
         if !self.by_state.is_empty() {
             let cell = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_string);
             let row = |(state, total): (&String, &StateTotal)| {

@@ -211,6 +211,12 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let text = self.stderr();
+            let lines: Vec<&str> = text.lines().rev().take(10).collect();
+            let tail: Vec<&str> = lines.into_iter().rev().collect();
+            eprintln!("--- end of what process {} said ({:?}) ---\n{}", self.pid(), self.ended, tail.join("\n"));
+        }
         self.kill();
     }
 }
@@ -337,8 +343,6 @@ impl Net {
         let node = self.node(at);
         assert!(alive(node.pid, &node.home), "{} does not run", node.name);
         signal(node.pid, "KILL");
-        // a zombie has no command line
-        until("the killed node to be gone", || (!alive(node.pid, &node.home)).then_some(()));
     }
 
     /// Waits until no node that `devnet` started runs any more.
