@@ -339,7 +339,10 @@ async fn query_entitlement(
     let (holder, host) = (chain.account(holder)?, chain.account(host)?);
     let shown = client.entitlement(&holder, &host.to_string(), item, prove).await?;
     let mut proved = None;
-    if prove {
+    if prove && shown.entitlements.is_empty() {
+        // Keys are found by the order that bought them, so a node cannot prove that there is none.
+        output.note("no proof: a node can prove an entitlement, not that there is none");
+    } else if prove {
         let state = chain.verify_state(shown.proof.as_ref().ok_or_else(no_proof)?)?;
         for line in &shown.entitlements {
             let entry = state.get(&ENTITLEMENTS, &(holder, host, item.clone(), line.id))?;
