@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 use vostro_api::ApiError;
 use vostro_api::code;
+use vostro_api::error::REJECTION_BASE;
 use vostro_api::node::{NodeInfo, PeerInfo};
 use vostro_api::receipt::Status as TxStatus;
 use vostro_engine::{Admission, Refusal};
@@ -104,8 +105,8 @@ fn refused(refusal: &Refusal) -> ApiError {
     let number = match refusal {
         Refusal::Expired { .. } | Refusal::TooFarAhead { .. } => code::EXPIRED,
         Refusal::UnknownSender => 1401,
-        Refusal::ForeignKeys => code::SIGNATURE,
-        Refusal::Full => code::OVERLOADED,
+        Refusal::NotAuthorised { code, .. } => REJECTION_BASE + i32::from(*code),
+        Refusal::Full | Refusal::SenderFull => code::OVERLOADED,
     };
     ApiError::new(number, refusal.to_string())
 }

@@ -128,6 +128,8 @@ pub struct MempoolConfig {
     pub transactions: usize,
     /// Most bytes.
     pub bytes: usize,
+    /// Most transactions of one sender.
+    pub per_sender: usize,
 }
 
 /// Materialised state.
@@ -160,7 +162,7 @@ impl Default for MetricsConfig {
 
 impl Default for MempoolConfig {
     fn default() -> Self {
-        MempoolConfig { transactions: 100_000, bytes: 64 << 20 }
+        MempoolConfig { transactions: 100_000, bytes: 64 << 20, per_sender: 10_000 }
     }
 }
 

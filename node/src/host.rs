@@ -209,10 +209,13 @@ impl Host {
                     Err(_) => color_eyre::eyre::bail!("the log writer is gone"),
                 },
                 recv(events) -> msg => match msg {
-                    Ok(Msg::Stop) | Err(_) => return self.drain(reports),
                     Ok(msg) => self.message(msg, events)?,
+                    Err(_) => self.stopping = true,
                 },
                 default(pause.min(SWEEP_INTERVAL)) => {}
+            }
+            if self.stopping {
+                return self.drain(reports);
             }
             if self.stopping {
                 return self.drain(reports);
@@ -291,7 +294,10 @@ impl Host {
                 let (_, from) = self.requests.swap_remove(at);
                 self.step(Event::SyncAnswer { from, bytes })
             }
-            Msg::Stop => Ok(()),
+            Msg::Stop => {
+                self.stopping = true;
+                Ok(())
+            }
         }
     }
 

@@ -203,7 +203,11 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
             guard: opened.guard,
             records: opened.records,
             limits: EngineLimits {
-                mempool: MempoolLimits { transactions: config.mempool.transactions, bytes: config.mempool.bytes },
+                mempool: MempoolLimits {
+                    transactions: config.mempool.transactions,
+                    bytes: config.mempool.bytes,
+                    per_sender: config.mempool.per_sender,
+                },
             },
         },
         wall_time(),

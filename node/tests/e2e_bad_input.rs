@@ -224,6 +224,8 @@ fn a_damaged_state_is_rebuilt_from_the_log() {
         let mut process = net.start(0);
         let root = answers(&net, 0, &mut process).state_root.to_string();
         assert_eq!(json!(root), summary["stateRoot"], "{what}");
+        let said = process.stderr();
+        assert!(said.contains("rebuilt from the block log") || said.contains("replaying blocks"), "{what}: {said}");
         let client = net.client(0);
         let id = Label::new("cd-000001").unwrap();
         assert_eq!(block_on(client.order("northwind", &id)).unwrap().state, "SETTLED", "{what}");

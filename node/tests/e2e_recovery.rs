@@ -274,7 +274,7 @@ fn when_the_primary_dies_the_others_change_the_view() {
     let last = blocks.last().unwrap();
     assert!(last.signers.iter().all(|s| usize::from(s.index) != dead), "{last:?}");
     let got = block_on(client.account(&own_account(payer.northwind.public()))).unwrap();
-    assert!(cents(&serde_json::to_value(&got.balances[0].available).unwrap().as_str().unwrap().to_owned()) >= paid);
+    assert!(cents(&serde_json::to_value(&got.balances[0].available).unwrap().as_str().unwrap()) >= paid);
     // it comes back, catches up and takes part again
     let mut again = net.start(dead);
     net.agreed();

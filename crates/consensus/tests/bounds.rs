@@ -4,10 +4,15 @@
 
 mod cluster;
 
+use std::sync::Arc;
+
 use cluster::chain::{Chain, START, TIMING};
-use vostro_consensus::{Config, Durable, Effect, Input, Message, PrePrepare, Replica, Signed, Tip, ViewChange, Vote};
+use vostro_consensus::{
+    Config, DecidedBlock, Durable, Effect, Input, Message, PrePrepare, Replica, Signed, Statement, Status, Tip,
+    ViewChange, Vote,
+};
 use vostro_crypto::Hash;
-use vostro_types::{BlockId, Height, Time, ValidatorIndex, View};
+use vostro_types::{Block, BlockId, Certificate, Height, Time, ValidatorIndex, View, VoteKind};
 
 fn boot(chain: &Chain) -> Replica {
     let tip = Tip { height: Height(0), block: BlockId(chain.hash), time: START, certificate: None };
@@ -106,4 +111,42 @@ fn inputs_that_answer_nothing_change_nothing() {
         replica.step(now, Input::Tick);
     }
     assert_eq!(replica.height(), Height(1));
+}
+
+fn decided(chain: &Chain, block: &Arc<Block>) -> DecidedBlock {
+    let (height, id, view) = (block.header.height, block.id(), View(0));
+    let said = Statement::Vote { kind: VoteKind::Commit, height, view, block: id }.bytes(&chain.hash, &chain.set);
+    let signatures = (0..4).map(|i| (ValidatorIndex(i), chain.keys[usize::from(i)].sign(&said))).collect();
+    let epoch = chain.set.epoch();
+    let certificate = Certificate { kind: VoteKind::Commit, epoch, height, view, block: id, signatures };
+    DecidedBlock::verify(block.clone(), certificate, &chain.hash, &chain.set).unwrap()
+}
+
+/// More than f faulty validators can make contradicting certificates. No replica follows the second one.
+#[test]
+fn a_certificate_against_the_decided_chain_stops_the_node() {
+    let chain = Chain::new(4);
+    let genesis = BlockId(chain.hash);
+    let one = chain.block(Height(1), genesis, START.plus(1), Hash([1; 32]));
+    let other = chain.block(Height(1), genesis, START.plus(1), Hash([2; 32]));
+    let on_other = chain.block(Height(2), other.id(), START.plus(2), Hash([3; 32]));
+    let stops = |replica: &mut Replica, input: Input| {
+        let effects = replica.step(START.plus(5), input);
+        assert!(effects.iter().any(|e| matches!(e, Effect::Conflict(_))), "{effects:?}");
+        assert!(!effects.iter().any(|e| matches!(e, Effect::Decide(_))));
+        assert_eq!(replica.phase(), "stopped");
+        assert!(replica.step(START.plus(90_000), Input::Demand(true)).is_empty());
+    };
+    let mut replica = boot(&chain);
+    replica.step(START.plus(2), Input::Synced(decided(&chain, &one)));
+    assert_eq!(replica.tip().block, one.id());
+    // a decided height is not decided again
+    assert!(replica.step(START.plus(3), Input::Synced(decided(&chain, &other))).is_empty());
+    let mut twin = replica.clone();
+    stops(&mut replica, Input::Synced(decided(&chain, &on_other)));
+
+    let certificate = Some(decided(&chain, &other).certificate().clone());
+    let status = Message::Status(Status { block: other.id(), certificate });
+    let told = chain.sign(ValidatorIndex(2), status).verify(&chain.hash, &chain.set).unwrap();
+    stops(&mut twin, Input::Message(told));
 }

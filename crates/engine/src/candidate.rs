@@ -10,10 +10,15 @@ use vostro_execution::{Executed, StateRead, Tree, execute};
 use vostro_types::block::HEADER_VERSION;
 use vostro_types::codec::encode;
 use vostro_types::transaction::{MAX_VALIDITY_MS, verify_all};
-use vostro_types::{Block, BlockId, Hash, Header, Height, Time, Transaction, TxId, ValidatorSet, VerifiedTransaction};
+use vostro_types::{
+    Block, BlockId, Hash, Header, Height, Outcome, Receipt, Time, Transaction, TxId, ValidatorSet, VerifiedTransaction,
+};
 
 use crate::mempool::Mempool;
 use crate::recent::RecentIds;
+
+/// The contract's codes for signatures that do not suffice (101 signature, 107 threshold).
+pub const AUTHORITY: [u16; 2] = [101, 107];
 
 /// The decided state that a candidate builds on.
 pub struct Parent<'a> {
@@ -88,16 +93,43 @@ fn in_time(valid_until: Time, time: Time) -> bool {
     time <= valid_until && valid_until <= time.plus(MAX_VALIDITY_MS)
 }
 
-/// Builds the next block from the mempool; `time` is above the parent's.
-pub fn build(parent: &Parent<'_>, mempool: &Mempool, limits: BlockLimits, time: Time) -> Candidate {
+/// Transactions whose signers may not act for whom they concern. Such a refusal is nobody's own act: anybody
+/// can strip a signature from a transaction without changing its id. So no block may record it, else the whole
+/// transaction would be refused as a duplicate for ever.
+fn unauthorised(executed: &Executed, transactions: usize) -> BTreeSet<usize> {
+    let not_signed = |r: &Receipt| matches!(r.outcome, Outcome::Rejected { code, .. } if AUTHORITY.contains(&code));
+    let indices = executed.receipts.iter().take(transactions).enumerate();
+    indices.filter(|(_, receipt)| not_signed(receipt)).map(|(index, _)| index).collect()
+}
+
+/// Builds the next block from the mempool; `time` is above the parent's. Also gives the ids of transactions that no
+/// block may hold because their signers may not act.
+pub fn build(parent: &Parent<'_>, mempool: &Mempool, limits: BlockLimits, time: Time) -> (Candidate, Vec<TxId>) {
     let height = parent.height.next();
-    let chosen: Vec<VerifiedTransaction> = mempool
+    let mut chosen: Vec<VerifiedTransaction> = mempool
         .select(limits.transactions, limits.bytes)
         .into_iter()
         .filter(|t| in_time(t.body().valid_until, time) && !parent.recent.contains(&t.id()))
         .map(Arc::unwrap_or_clone)
         .collect();
-    let executed = execute(parent.state, parent.tree, height, time, &chosen);
+    let mut dropped = Vec::new();
+    let executed = loop {
+        let executed = execute(parent.state, parent.tree, height, time, &chosen);
+        let refused = unauthorised(&executed, chosen.len());
+        if refused.is_empty() {
+            break executed;
+        }
+        // Ends: each turn leaves out at least one.
+        let mut index = 0;
+        chosen.retain(|transaction| {
+            let out = refused.contains(&index);
+            if out {
+                dropped.push(transaction.id());
+            }
+            index += 1;
+            !out
+        });
+    };
     let ids = chosen.iter().map(VerifiedTransaction::id).collect();
     let transactions: Vec<Transaction> = chosen.into_iter().map(VerifiedTransaction::into_transaction).collect();
     let header = Header {
@@ -112,7 +144,7 @@ pub fn build(parent: &Parent<'_>, mempool: &Mempool, limits: BlockLimits, time: 
         receipts_root: executed.receipts_root,
         state_root: executed.state_root,
     };
-    Candidate { block: Arc::new(Block { header, transactions }), ids, executed }
+    (Candidate { block: Arc::new(Block { header, transactions }), ids, executed }, dropped)
 }
 
 /// Checks what a header says about its place in the chain.
@@ -194,6 +226,9 @@ pub fn validate(
         }
     }
     let executed = execute(parent.state, parent.tree, block.header.height, time, &transactions);
+    if let Some(index) = unauthorised(&executed, transactions.len()).first() {
+        return Err(Invalid::Transaction { index: *index, reason: "its signers may not act" });
+    }
     if executed.transactions_root != block.header.transactions_root {
         return Err(Invalid::Root { root: "transactions root" });
     }

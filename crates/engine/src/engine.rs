@@ -8,14 +8,14 @@ use vostro_consensus::{
     Tip, To,
 };
 use vostro_execution::{Changes, Layered, Overlay, StateRead, Tree};
-use vostro_settlement::read;
+use vostro_settlement::{BlockContext, read};
 use vostro_types::transaction::MAX_VALIDITY_MS;
 use vostro_types::{
-    Block, BlockId, Certificate, Genesis, Hash, Height, Receipt, SecretKey, Time, Transaction, TxId, ValidatorIndex,
-    ValidatorSet, VerifiedTransaction, View,
+    Block, BlockId, Certificate, Genesis, Hash, Height, Label, Outcome, Receipt, SecretKey, Time, Transaction, TxId,
+    ValidatorIndex, ValidatorSet, VerifiedTransaction, View,
 };
 
-use crate::candidate::{BlockLimits, Candidate, Parent, build, validate};
+use crate::candidate::{AUTHORITY, BlockLimits, Candidate, Parent, build, validate};
 use crate::mempool::{Mempool, MempoolLimits, NotInserted};
 use crate::recent::RecentIds;
 use crate::sync::CatchUp;
@@ -107,8 +107,22 @@ pub enum Admission {
     Decided(TxId),
 }
 
+/// What a missing signature is about, as the contract names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Missing(pub Vec<Label>);
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.0.iter().map(Label::as_str).collect();
+        write!(f, ": missing for {}", names.join(", "))
+    }
+}
+
 /// Why a transaction was not admitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Its time has passed.
     #[error("the transaction expired at {valid_until}, before the chain's time {now}")]
@@ -129,12 +143,20 @@ pub enum Refusal {
     /// No such sender is on the ledger (yet).
     #[error("the sender is not on the ledger")]
     UnknownSender,
-    /// None of the keys that signed belongs to the sender.
-    #[error("no key that signed belongs to the sender")]
-    ForeignKeys,
+    /// The keys that signed may not act: the sender's, or those of somebody whose consent the action needs.
+    #[error("the keys that signed may not act{about}")]
+    NotAuthorised {
+        /// The contract's code: 101 if no key is the sender's, 107 if weight is missing.
+        code: u16,
+        /// Whose consent is missing, if it is not the sender's own.
+        about: Missing,
+    },
     /// The mempool is at its cap.
     #[error("the mempool is full")]
     Full,
+    /// The sender has too many transactions waiting.
+    #[error("too many transactions of this sender wait already")]
+    SenderFull,
 }
 
 /// A decided block and everything that follows from it.
@@ -239,6 +261,13 @@ pub struct Snapshot {
     pub evidence: u64,
 }
 
+/// Who handed a transaction in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Client,
+    Peer,
+}
+
 /// A node's whole behaviour.
 pub struct Engine {
     chain: Hash,
@@ -318,7 +347,7 @@ impl Engine {
             Event::Gossiped { transactions } => {
                 for transaction in transactions {
                     // What a peer sends and this node refuses is the peer's loss only.
-                    let _ = self.admit(Arc::new(transaction));
+                    let _ = self.admit(Arc::new(transaction), Source::Peer);
                 }
             }
             Event::Persisted(seq) => self.input(Input::Persisted(seq), &mut actions),
@@ -457,7 +486,7 @@ impl Engine {
         for transaction in transactions {
             let transaction = Arc::new(transaction);
             let known = self.mempool.get(&transaction.id()).is_some();
-            let result = self.admit(transaction.clone());
+            let result = self.admit(transaction.clone(), Source::Client);
             if matches!(result, Ok(Admission::Pending(_))) && !known {
                 fresh.push(transaction.transaction().clone());
             }
@@ -469,7 +498,7 @@ impl Engine {
         }
     }
 
-    fn admit(&mut self, transaction: Arc<VerifiedTransaction>) -> Result<Admission, Refusal> {
+    fn admit(&mut self, transaction: Arc<VerifiedTransaction>, source: Source) -> Result<Admission, Refusal> {
         let id = transaction.id();
         if self.recent.contains(&id) {
             return Ok(Admission::Decided(id));
@@ -481,17 +510,47 @@ impl Engine {
         if valid_until > now.plus(MAX_VALIDITY_MS) {
             return Err(Refusal::TooFarAhead { valid_until, now });
         }
-        if self.mempool.get(&id).is_none() {
-            // A block would only record the rejection; here it costs the network nothing.
-            let sender = self.read(|reader| read::account(reader, transaction.body().sender));
-            let policy = sender.ok_or(Refusal::UnknownSender)?.policy;
-            if policy.weight_of(transaction.keys()) == 0 {
-                return Err(Refusal::ForeignKeys);
+        if let Some(waiting) = self.mempool.get(&id) {
+            let same = waiting.transaction() == transaction.transaction();
+            let more = transaction.keys().count() > waiting.keys().count();
+            if !same && (more || source == Source::Client && self.authorised(&transaction).is_ok()) {
+                self.mempool.replace(transaction);
+            }
+            return Ok(Admission::Pending(id));
+        }
+        // A block only holds what its signers may do, so the rest need not wait for one. Peers' transactions were tried
+        // where clients handed them in; here their sender is looked at alone.
+        match source {
+            Source::Client => self.authorised(&transaction)?,
+            Source::Peer => {
+                let sender = self.read(|reader| read::account(reader, transaction.body().sender));
+                let policy = sender.ok_or(Refusal::UnknownSender)?.policy;
+                if policy.weight_of(transaction.keys()) < policy.threshold() {
+                    return Err(Refusal::NotAuthorised { code: 107, about: Missing::default() });
+                }
             }
         }
         match self.mempool.insert(transaction, self.now) {
             Ok(()) | Err(NotInserted::Known) => Ok(Admission::Pending(id)),
             Err(NotInserted::Full) => Err(Refusal::Full),
+            Err(NotInserted::SenderFull) => Err(Refusal::SenderFull),
+        }
+    }
+
+    /// Tries the transaction on the state at the tip: whether those who signed may do it at all. Nothing else of the
+    /// outcome counts, for the state will be another when a block holds it.
+    fn authorised(&self, transaction: &VerifiedTransaction) -> Result<(), Refusal> {
+        let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|(_, changes)| &**changes));
+        let mut scratch = Overlay::new(&layered);
+        if read::account(&scratch, transaction.body().sender).is_none() {
+            return Err(Refusal::UnknownSender);
+        }
+        let context = BlockContext { height: self.tip.1.next(), time: self.now.max(self.tip.2.plus(1)) };
+        match vostro_settlement::apply(&context, transaction, &mut scratch).outcome {
+            Outcome::Rejected { code, about } if AUTHORITY.contains(&code) => {
+                Err(Refusal::NotAuthorised { code, about: Missing(about) })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -521,7 +580,10 @@ impl Engine {
         }
         let time = self.now.max(min_time).max(self.tip.2.plus(1));
         self.mempool.expire(time);
-        let candidate = self.with_parent(|parent| build(parent, &self.mempool, self.block_limits, time));
+        let (candidate, dropped) = self.with_parent(|parent| build(parent, &self.mempool, self.block_limits, time));
+        for id in dropped {
+            self.mempool.remove(&id);
+        }
         let block = candidate.block.clone();
         self.figures.proposed += 1;
         self.keep(candidate);

@@ -20,7 +20,7 @@ pub mod wire;
 
 pub use candidate::{BlockLimits, Candidate, Invalid, Parent, validate};
 pub use engine::{
-    Action, Admission, Boot, Committed, Engine, EngineLimits, Event, FORWARD_AFTER_MS, Refusal, Snapshot,
+    Action, Admission, Boot, Committed, Engine, EngineLimits, Event, FORWARD_AFTER_MS, Missing, Refusal, Snapshot,
 };
 pub use mempool::MempoolLimits;
 pub use recent::RecentIds;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vostro_types::codec::encode;
-use vostro_types::{Time, TxId, VerifiedTransaction};
+use vostro_types::{AccountId, Time, TxId, VerifiedTransaction};
 
 /// Bounds of the mempool.
 #[derive(Clone, Copy, Debug)]
@@ -16,11 +16,13 @@ pub struct MempoolLimits {
     pub transactions: usize,
     /// Most bytes of encoded transactions.
     pub bytes: usize,
+    /// Most transactions of one sender, so that one cannot keep out the others.
+    pub per_sender: usize,
 }
 
 impl Default for MempoolLimits {
     fn default() -> Self {
-        MempoolLimits { transactions: 100_000, bytes: 64 << 20 }
+        MempoolLimits { transactions: 100_000, bytes: 64 << 20, per_sender: 10_000 }
     }
 }
 
@@ -43,6 +45,7 @@ pub struct Mempool {
     entries: BTreeMap<TxId, Entry>,
     order: BTreeMap<u64, TxId>,
     expiry: BTreeMap<(Time, TxId), ()>,
+    senders: BTreeMap<AccountId, usize>,
     bytes: usize,
     next_turn: u64,
 }
@@ -54,6 +57,8 @@ pub enum NotInserted {
     Known,
     /// The mempool is at a cap.
     Full,
+    /// The sender is at its own cap.
+    SenderFull,
 }
 
 impl Mempool {
@@ -95,6 +100,11 @@ impl Mempool {
         if self.entries.len() >= self.limits.transactions || self.bytes + size > self.limits.bytes {
             return Err(NotInserted::Full);
         }
+        let waiting = self.senders.entry(transaction.body().sender).or_default();
+        if *waiting >= self.limits.per_sender {
+            return Err(NotInserted::SenderFull);
+        }
+        *waiting += 1;
         let turn = self.next_turn;
         self.next_turn += 1;
         self.bytes += size;
@@ -110,7 +120,28 @@ impl Mempool {
         self.order.remove(&entry.turn);
         self.expiry.remove(&(entry.transaction.body().valid_until, *id));
         self.bytes -= entry.size;
+        let sender = entry.transaction.body().sender;
+        if let Some(waiting) = self.senders.get_mut(&sender) {
+            *waiting -= 1;
+            if *waiting == 0 {
+                self.senders.remove(&sender);
+            }
+        }
         Some(entry.transaction)
+    }
+
+    /// Puts another variant of a waiting transaction in its place: the same id, other signatures. Whoever strips a
+    /// signature on the way must not keep out the whole one. False if it does not wait or the caps forbid it.
+    pub fn replace(&mut self, transaction: Arc<VerifiedTransaction>) -> bool {
+        let Some(entry) = self.entries.get_mut(&transaction.id()) else { return false };
+        let size = encode(transaction.transaction()).len();
+        if self.bytes - entry.size + size > self.limits.bytes {
+            return false;
+        }
+        self.bytes = self.bytes - entry.size + size;
+        entry.size = size;
+        entry.transaction = transaction;
+        true
     }
 
     /// Removes what cannot enter a block at `time` or later; returns the ids.
@@ -164,7 +195,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use vostro_types::transaction::{BODY_VERSION, Confirm, OrderKey};
-    use vostro_types::{AccountId, Action, Body, Hash, Label, Payload, SecretKey};
+    use vostro_types::{Action, Body, Hash, Label, Payload, SecretKey};
 
     fn transaction(salt: u64, valid_until: u64) -> Arc<VerifiedTransaction> {
         let order = OrderKey { platform: AccountId([1; 32]), order_id: Label::new("o").unwrap() };
@@ -181,7 +212,7 @@ mod tests {
 
     #[test]
     fn first_come_first_served_within_caps() {
-        let mut pool = Mempool::new(MempoolLimits { transactions: 3, bytes: 1 << 20 });
+        let mut pool = Mempool::new(MempoolLimits { transactions: 3, bytes: 1 << 20, per_sender: 3 });
         for salt in [9, 1, 5] {
             pool.insert(transaction(salt, 100), Time(0)).unwrap();
         }
@@ -195,6 +226,21 @@ mod tests {
         pool.remove(&transaction(1, 100).id()).unwrap();
         assert_eq!(salts(pool.select(10, 1 << 20)), [9, 5]);
         assert_eq!(pool.bytes(), 2 * one);
+    }
+
+    #[test]
+    fn one_sender_cannot_keep_out_the_others() {
+        let mut pool = Mempool::new(MempoolLimits { per_sender: 2, ..MempoolLimits::default() });
+        for salt in [1, 2] {
+            pool.insert(transaction(salt, 100), Time(0)).unwrap();
+        }
+        assert_eq!(pool.insert(transaction(3, 100), Time(0)), Err(NotInserted::SenderFull));
+        pool.remove(&transaction(1, 100).id()).unwrap();
+        pool.insert(transaction(3, 100), Time(0)).unwrap();
+        for salt in [2, 3] {
+            pool.remove(&transaction(salt, 100).id()).unwrap();
+        }
+        assert!(pool.senders.is_empty());
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Fixture {
     }
 
     fn built(&self) -> Candidate {
-        build(&self.parent(), &self.pool, LIMITS, Time(START + 5))
+        build(&self.parent(), &self.pool, LIMITS, Time(START + 5)).0
     }
 
     /// The verdict with signatures known from the mempool, and without: they must agree.

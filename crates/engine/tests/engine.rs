@@ -76,7 +76,7 @@ fn what_no_block_could_use_is_refused_by_name() {
     assert!(matches!(results[0], Err(Refusal::Expired { .. })));
     assert!(matches!(results[1], Err(Refusal::TooFarAhead { .. })));
     assert_eq!(results[2], Err(Refusal::UnknownSender));
-    assert_eq!(results[3], Err(Refusal::ForeignKeys));
+    assert!(matches!(results[3], Err(Refusal::NotAuthorised { code: 101, .. })));
     assert_eq!(results[4], Ok(Admission::Pending(good.body.id(&chain))));
     assert_eq!(results[4], results[5]);
     assert_eq!(net.balance(3, account(202)), 1);
@@ -267,4 +267,33 @@ fn deadlines_make_blocks_by_themselves() {
     assert_eq!(net.balance(1, account(202)), 500);
     assert_eq!(net.height(1), before + 1);
     net.assert_agreement();
+}
+
+#[test]
+fn a_stripped_signature_burns_nothing() {
+    let mut net = funded();
+    let chain = net.genesis.hash();
+    // Two must sign: the platform and the owner. Somebody on the way takes one signature away.
+    let whole = net.open(203);
+    let stripped = whole.body.clone().sign(&chain, &[&key(PLATFORM)]);
+    assert_eq!(whole.body.id(&chain), stripped.body.id(&chain));
+    let ticket = net.submit(1, vec![stripped.clone()]);
+    net.run(500);
+    assert!(matches!(net.admitted[&ticket][0], Err(Refusal::NotAuthorised { code: 107, .. })));
+    // A hostile validator's mempool is not that careful: the stripped one arrives as gossip everywhere.
+    for at in 0..4 {
+        let transactions = vec![stripped.clone().verify(&chain).unwrap()];
+        net.event(at, Event::Gossiped { transactions });
+    }
+    net.submit(2, vec![whole.clone()]);
+    net.run(5000);
+    assert!(net.chain_of(0).contains(&whole.body.id(&chain)));
+    let opened = net.disks[0].receipts.iter().flatten().filter(|r| r.applied()).count();
+    assert!(opened >= 4, "the account is open");
+    let user = SecretKey::from_seed([203; 32]);
+    assert!(net.disks[0].blocks.iter().flat_map(|c| &c.block.transactions).all(|t| t != &stripped));
+    let policy = KeyPolicy::single(user.public());
+    net.submit(0, vec![net.transfer(201, 203, 7, 1)]);
+    net.run(2000);
+    assert_eq!(net.balance(3, policy.account_id(&[0; 16])), 7);
 }

@@ -73,8 +73,9 @@ impl FromStr for AccountId {
     }
 }
 
-/// A name that platforms choose: order ids, item names, references. 1 to 64 bytes of UTF-8 without control characters
-/// and without spaces at either end.
+/// A name that platforms choose: order ids, item names, references. 1 to 64 bytes of UTF-8 without control characters,
+/// invisible characters or marks of direction, and without spaces at either end, so that names that differ look
+/// different.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode)]
 pub struct Label(String);
 
@@ -88,8 +89,10 @@ impl Label {
     /// [`IdError::Label`] if the text breaks the rules above.
     pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
         let text = text.into();
-        let good =
-            !text.is_empty() && text.len() <= Self::MAX && !text.chars().any(char::is_control) && text.trim() == text;
+        let good = !text.is_empty()
+            && text.len() <= Self::MAX
+            && !text.chars().any(|c| c.is_control() || is_invisible(c))
+            && text.trim() == text;
         if good {
             Ok(Label(text))
         } else {
@@ -101,6 +104,15 @@ impl Label {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Characters that show nothing themselves (Unicode's format characters in common use, fillers, variation selectors).
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 impl FromStr for Label {
@@ -271,7 +283,7 @@ mod tests {
     #[test]
     fn labels_are_bounded_and_clean() {
         assert_eq!(Label::new("课程-1").unwrap().as_str(), "课程-1");
-        for bad in ["", " x", "x ", "a\nb", "a\0", &"x".repeat(65)] {
+        for bad in ["", " x", "x ", "a\nb", "a\0", "a\u{200b}", "\u{202e}a", "a\u{feff}b", &"x".repeat(65)] {
             assert!(Label::new(bad).is_err(), "{bad:?}");
         }
         let bytes = crate::codec::encode(&" x".to_string());

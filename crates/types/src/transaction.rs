@@ -16,8 +16,8 @@ use crate::ids::{AccountId, Label, Time, TxId};
 
 /// Version of the body layout.
 pub const BODY_VERSION: u8 = 1;
-/// Most signatures on a transaction.
-pub const MAX_SIGNATURES: usize = 32;
+/// Most signatures on a transaction: the sender's keys, and those of all who consent to a full batch.
+pub const MAX_SIGNATURES: usize = 128;
 /// Most actions in a batch.
 pub const MAX_BATCH: usize = 128;
 /// Most legs in a plan.

@@ -557,5 +557,5 @@ pub fn available(client: &Client, account: &AccountId) -> u128 {
     account
         .balances
         .first()
-        .map_or(0, |b| cents(&serde_json::to_value(&b.available).unwrap().as_str().unwrap().to_string()))
+        .map_or(0, |b| cents(&serde_json::to_value(&b.available).unwrap().as_str().unwrap()))
 }

@@ -356,7 +356,9 @@ impl Net {
     pub fn open(&self, user: u8) -> Transaction {
         let action =
             OpenAccount { kind: AccountKind::User, policy: KeyPolicy::single(key(user).public()), salt: [0; 16] };
-        self.signed(PLATFORM, u64::from(user), vostro_types::Action::OpenAccount(action))
+        // The owner of the new account consents with its own key.
+        let body = self.signed(PLATFORM, u64::from(user), vostro_types::Action::OpenAccount(action)).body;
+        body.sign(&self.genesis.hash(), &[&key(PLATFORM), &key(user)])
     }
 
     pub fn deposit(&self, user: u8, reference: &str, units: u64) -> Transaction {
