@@ -4,6 +4,7 @@
 //! closes), and a second start on the same directory continues the same chain.
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -97,6 +98,23 @@ impl Layout {
         self.dir.join("accounts.csv")
     }
 
+    /// Takes the directory for this process until the file is dropped.
+    ///
+    /// # Errors
+    /// If another development network runs there, or the directory cannot be made.
+    pub fn lock(&self) -> Result<File> {
+        let failed = || format!("cannot use {}", self.dir.display());
+        std::fs::create_dir_all(&self.dir).wrap_err_with(failed)?;
+        let file = File::create(self.dir.join("LOCK")).wrap_err_with(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                bail!("a development network runs in {} already; stop it or choose another --dir", self.dir.display())
+            }
+            Err(TryLockError::Error(error)) => Err(error).wrap_err_with(failed),
+        }
+    }
+
     /// A node's home.
     pub fn home(&self, name: &str) -> PathBuf {
         self.dir.join("nodes").join(name)
@@ -116,6 +134,19 @@ fn ports(base: u16, at: usize) -> Result<[SocketAddr; 3]> {
     Ok([first, first + 1, first + 2].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
 }
 
+/// Fails if a port that a node needs is taken, and names both.
+fn check_ports(genesis: &Genesis, base_port: u16) -> Result<()> {
+    for (at, validator) in genesis.validators.iter().enumerate() {
+        for address in ports(base_port, at)? {
+            // The listener closes at once; the node opens its own.
+            TcpListener::bind(address).wrap_err_with(|| {
+                format!("{address}, which {} needs, is in use; choose another --base-port", validator.name)
+            })?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes keys, genesis and homes if the directory has none, and checks that they fit if it has.
 ///
 /// # Errors
@@ -130,6 +161,8 @@ pub fn prepare(layout: &Layout, validators: usize, base_port: u16) -> Result<Gen
             genesis.validators.len(),
             genesis.validators.len()
         );
+        // Before the settings name them: a start that fails leaves the homes as they were.
+        check_ports(&genesis, base_port)?;
         make_homes(layout, &genesis, base_port, &BTreeMap::new())?;
         return Ok(genesis);
     }
@@ -231,14 +264,7 @@ impl Devnet {
     /// # Errors
     /// If a port is taken (names it and the node), or a process cannot be started.
     pub fn start(layout: Layout, genesis: &Genesis, base_port: u16) -> Result<Self> {
-        for (at, validator) in genesis.validators.iter().enumerate() {
-            for address in ports(base_port, at)? {
-                // The listener closes at once; the node opens its own.
-                TcpListener::bind(address).wrap_err_with(|| {
-                    format!("{address}, which {} needs, is in use; choose another --base-port", validator.name)
-                })?;
-            }
-        }
+        check_ports(genesis, base_port)?;
         let program = std::env::current_exe().wrap_err("cannot find this program's own file")?;
         let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into());
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path).display().to_string();

@@ -282,6 +282,14 @@ fn wrong_settings_are_refused_in_one_sentence() {
         assert!(ran.sentence().contains(&value), "{flag}: {}", ran.stderr);
     }
 
+    // a devnet on a port that is taken, or of another size than the one in its directory
+    let (dir, port) = (net.dir().display().to_string(), address.port().to_string());
+    let ran = run(["devnet", "--dir", &dir, "--validators", "1", "--base-port", &port, "--exit"]);
+    assert!(ran.sentence().contains(&address.to_string()) && ran.stderr.contains("--base-port"), "{}", ran.stderr);
+    let ran = run(["devnet", "--dir", &dir, "--validators", "4", "--exit"]);
+    assert!(ran.sentence().contains("--validators 1"), "{}", ran.stderr);
+    assert_eq!(run(["devnet", "--validators", "0"]).status.code(), Some(2));
+
     // a second process
     let mut process = net.start(0);
     answers(&net, 0, &mut process);

@@ -273,8 +273,7 @@ fn when_the_primary_dies_the_others_change_the_view() {
     assert!(blocks.iter().any(|c| c.view > 0), "no block in a higher view");
     let last = blocks.last().unwrap();
     assert!(last.signers.iter().all(|s| usize::from(s.index) != dead), "{last:?}");
-    let got = block_on(client.account(&own_account(payer.northwind.public()))).unwrap();
-    assert!(cents(&serde_json::to_value(&got.balances[0].available).unwrap().as_str().unwrap()) >= paid);
+    assert!(available(&client, &own_account(payer.northwind.public())) >= paid);
     // it comes back, catches up and takes part again
     let mut again = net.start(dead);
     net.agreed();
@@ -287,5 +286,34 @@ fn when_the_primary_dies_the_others_change_the_view() {
     assert_eq!(again.wait(Duration::from_secs(10)).code(), Some(0), "{}", again.stderr());
     devnet.signal("TERM");
     assert_eq!(devnet.wait(Duration::from_secs(15)).code(), Some(0), "{}", devnet.stderr());
+    net.audit();
+}
+
+#[test]
+fn a_frozen_validator_is_waited_for_by_nobody_and_catches_up() {
+    let file = sample(20, |line| line.ends_with("instant"));
+    let net = Net::new(4, &file);
+    let mut devnet = net.up();
+    devnet.line();
+    let height = block_on(net.client(0).status()).unwrap().height;
+    let frozen = primary(&net.client(0), height + 1);
+    let (node, asked) = (net.node(frozen), (frozen + 1) % 4);
+    e2e::signal(node.pid, "STOP");
+    let (payer, client) = (Payer::new(&net, asked), net.client(asked));
+    for number in 0..3 {
+        let signed = payer.deposit(number);
+        until("a deposit to settle without the frozen node", || payer.settle(&client, &signed));
+    }
+    until("its turn to have passed", || e2e::status(&client).filter(|s| s.height >= height + 4));
+    e2e::signal(node.pid, "CONT");
+    let agreed = net.agreed();
+    assert!(agreed.height >= height + 4);
+    // nothing of what it had wanted to say counts as a contradiction
+    for at in 0..4 {
+        assert_eq!(metric(&net.node(at).metrics, "vostro_evidence"), 0.0, "node {at}");
+    }
+    devnet.signal("TERM");
+    assert_eq!(devnet.wait(Duration::from_secs(15)).code(), Some(0), "{}", devnet.stderr());
+    net.gone();
     net.audit();
 }

@@ -2,7 +2,7 @@
 
 use vostro_types::receipt::Bucket;
 use vostro_types::transaction::{OpenAccount, SetStatus};
-use vostro_types::{AccountId, AccountKind, AccountStatus, AssetCode, Event};
+use vostro_types::{AccountId, AccountKind, AccountStatus, Amount, AssetCode, Event};
 
 use crate::authority::Call;
 use crate::books::Books;
@@ -27,6 +27,10 @@ pub(crate) fn open(call: &Call<'_>, action: &OpenAccount, ledger: &mut dyn Ledge
         AccountKind::Platform | AccountKind::NetworkFee | AccountKind::Gateway => return Err(refuse::role("kind")),
     }
     action.policy.require_prime_order().map_err(|_| refuse::malformed("policy"))?;
+    // The owner agrees to belong to this platform; else whoever saw a key first could take its account.
+    if action.policy.weight_of(call.tx.keys()) < action.policy.threshold() {
+        return Err(refuse::threshold("policy"));
+    }
 
     // Point of no return.
     let head = AccountHead {
@@ -50,28 +54,36 @@ pub(crate) fn set_status(call: &Call<'_>, action: &SetStatus, ledger: &mut dyn L
     let reader: &dyn Reader = &*ledger;
     let account = action.account;
     let head = ACCOUNTS.get(reader, &account).ok_or_else(|| refuse::missing("account"))?;
-    let opened_it = head.platform == call.sender && account != call.sender;
-    if !call.head.risk && (!opened_it || head.status_by_risk) {
+    let opened_it = head.platform == call.sender && !head.status_by_risk;
+    if account == call.sender || !(call.head.risk || opened_it) {
         return Err(refuse::role("account"));
     }
     if head.status == AccountStatus::Closed {
         return Err(refuse::state("status"));
     }
-    let mut books = Books::default();
-    match action.status {
-        AccountStatus::Active | AccountStatus::DebitFrozen => {
-            for ((_, asset), balance) in balances(reader, account) {
-                books.take(reader, account, asset, Bucket::Held, balance.held, Default::default());
-                books.put_back(reader, account, asset, Bucket::Available, balance.held);
-            }
+    if action.status == AccountStatus::Closed {
+        if !call.head.risk && !call.signed_by(reader, account) {
+            return Err(refuse::threshold("account"));
         }
-        AccountStatus::Frozen => {}
-        AccountStatus::Closed => require_closable(reader, account, &head)?,
+        require_closable(reader, account, &head)?;
     }
 
     // Point of no return.
     let status_by_risk = call.head.risk && action.status != AccountStatus::Active;
-    ACCOUNTS.put(ledger, &account, &AccountHead { status: action.status, status_by_risk, ..head });
+    let head = AccountHead { status: action.status, status_by_risk, ..head };
+    let mut books = Books::default();
+    books.set_head(account, head);
+    if matches!(action.status, AccountStatus::Active | AccountStatus::DebitFrozen) {
+        for ((_, asset), balance) in balances(reader, account) {
+            books.take(reader, account, asset, Bucket::Held, balance.held, Amount::ZERO);
+            books.put_back(reader, account, asset, Bucket::Available, balance.held);
+            if action.status == AccountStatus::Active {
+                // Refunds left its money alone while it might not pay; it pays before it can spend.
+                books.pay_debts(reader, account, asset);
+            }
+        }
+    }
+    ACCOUNTS.put(ledger, &account, &head);
     books.event(Event::StatusSet { account, status: action.status, reason: action.reason.clone() });
     Ok(Done::Applied(books.commit(ledger)))
 }

@@ -1,7 +1,8 @@
 //! Who may: whether the keys that signed may act for an account, and whether its status lets it.
 //!
 //! Invariant: an account is debited only if its own policy is satisfied by the keys that signed, or if an earlier
-//! agreement of that account says so (a plan it is a payee of, a window position it took).
+//! agreement of that account says so (a leg it was paid, a plan whose refunds it agreed to bear, a window position it
+//! took). Whoever sends an action is Active: a frozen account keeps its rights but cannot use them.
 
 use vostro_types::{AccountId, AccountKind, AccountStatus, AssetCode, TxId, VerifiedTransaction};
 
@@ -20,8 +21,8 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// Checks that the sender exists (401), that the keys satisfy its policy (101, 107), and that it is not closed
-    /// (404).
+    /// Checks that the sender exists (401), that the keys satisfy its policy (101, 107), and that it is Active (402,
+    /// 403, 404). No action changes its own sender's status, so this holds for all actions of a batch.
     pub(crate) fn open(
         context: &'a BlockContext,
         tx: &'a VerifiedTransaction,
@@ -30,7 +31,7 @@ impl<'a> Call<'a> {
         let sender = tx.body().sender;
         let head = ACCOUNTS.get(reader, &sender).ok_or_else(|| refuse::missing("sender"))?;
         require_signed(reader, tx, sender, "sender")?;
-        require_open(&head, "sender")?;
+        require_active(&head, "sender")?;
         Ok(Call { context, tx, sender, head })
     }
 
@@ -41,11 +42,6 @@ impl<'a> Call<'a> {
     /// The sender must be of a kind (106).
     pub(crate) fn require_kind(&self, kind: AccountKind) -> Result<(), Rejection> {
         require_kind(&self.head, kind, "sender")
-    }
-
-    /// The sender's status must allow it to pay.
-    pub(crate) fn require_debit(&self) -> Result<(), Rejection> {
-        require_debit(&self.head, "sender")
     }
 
     /// Whether the keys satisfy another account's policy.
@@ -72,8 +68,8 @@ pub(crate) fn require_kind(head: &AccountHead, kind: AccountKind, about: About) 
     if head.kind == kind { Ok(()) } else { Err(refuse::role(about)) }
 }
 
-/// The account's status must allow it to pay (402, 403, 404).
-pub(crate) fn require_debit(head: &AccountHead, about: About) -> Result<(), Rejection> {
+/// The account must be Active, so that it may pay and act (402, 403, 404).
+pub(crate) fn require_active(head: &AccountHead, about: About) -> Result<(), Rejection> {
     match head.status {
         AccountStatus::Active => Ok(()),
         AccountStatus::DebitFrozen => Err(refuse::debit_frozen(about)),

@@ -21,7 +21,8 @@ pub const MAX_RECEIVABLES: usize = 32;
 /// What an action did, besides its writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Effects {
-    pub(crate) fee: Amount,
+    /// The network fee and its asset, if there is one.
+    pub(crate) fee: Option<(AssetCode, Amount)>,
     pub(crate) postings: Vec<Posting>,
     pub(crate) events: Vec<Event>,
 }
@@ -53,6 +54,11 @@ impl Books {
         let head = ACCOUNTS.get(reader, &account)?;
         self.heads.insert(account, head);
         Some(head)
+    }
+
+    /// Lets the rest of the action see an account with another status.
+    pub(crate) fn set_head(&mut self, account: AccountId, head: AccountHead) {
+        self.heads.insert(account, head);
     }
 
     fn status(&mut self, reader: &dyn Reader, account: AccountId) -> AccountStatus {
@@ -150,16 +156,13 @@ impl Books {
     }
 
     /// Who can be credited in place of `account`: itself unless it is closed; then the suspense account if there is
-    /// one, else `fallback` (the order's host, or the account's platform), else the fee account, which cannot close.
-    pub(crate) fn receiver(&mut self, reader: &dyn Reader, account: AccountId, fallback: AccountId) -> AccountId {
+    /// one, else the fee account. Neither can close, and nobody who could have an account closed gains by it.
+    pub(crate) fn receiver(&mut self, reader: &dyn Reader, account: AccountId) -> AccountId {
         if self.status(reader, account) != AccountStatus::Closed {
             return account;
         }
-        let (suspense, fee_account) = (self.network(reader).suspense, self.network(reader).fee_account);
-        if let Some(suspense) = suspense {
-            return suspense;
-        }
-        if self.status(reader, fallback) != AccountStatus::Closed { fallback } else { fee_account }
+        let network = self.network(reader);
+        network.suspense.unwrap_or(network.fee_account)
     }
 
     /// Credits `account` or whoever stands in for it; first pays what that account owes, oldest first. Says who was
@@ -170,9 +173,8 @@ impl Books {
         account: AccountId,
         asset: AssetCode,
         amount: Amount,
-        fallback: AccountId,
     ) -> AccountId {
-        let to = self.receiver(reader, account, fallback);
+        let to = self.receiver(reader, account);
         if amount.is_zero() {
             return to;
         }
@@ -196,6 +198,16 @@ impl Books {
         self.put_back(reader, account, asset, bucket, amount);
     }
 
+    /// Pays what `account` owes from what it has available.
+    pub(crate) fn pay_debts(&mut self, reader: &dyn Reader, account: AccountId, asset: AssetCode) {
+        let balance = self.balance(reader, account, asset);
+        let due = balance.available.min(balance.owed);
+        if !due.is_zero() {
+            self.take(reader, account, asset, Bucket::Available, due, Amount::ZERO);
+            self.pay_receivables(reader, account, asset, due);
+        }
+    }
+
     fn pay_receivables(&mut self, reader: &dyn Reader, debtor: AccountId, asset: AssetCode, amount: Amount) -> Amount {
         let mut queue = self.receivables_of(reader, debtor, asset);
         let mut left = amount;
@@ -211,8 +223,7 @@ impl Books {
             let creditor = receivable.creditor;
             self.event(Event::ReceivablePaid { debtor, creditor, asset, amount: paid });
             // What a creditor is paid back was its own money, so it does not in turn pay what the creditor owes.
-            let platform = self.head(reader, creditor).expect("creditors exist").platform;
-            let to = self.receiver(reader, creditor, platform);
+            let to = self.receiver(reader, creditor);
             self.land(reader, to, asset, paid);
         }
         queue.retain(|r| !r.amount.is_zero());

@@ -56,8 +56,7 @@ pub(crate) fn first(reader: &dyn Reader) -> Option<(Time, Due)> {
 }
 
 /// What is due at `time`, in order, at most `limit` entries. One read for all: looking for the first again after each
-/// would walk over everything fired before it.
+/// would walk over everything fired before it. What is not due is not read.
 pub(crate) fn due(reader: &dyn Reader, time: Time, limit: usize) -> Vec<Due> {
-    let page = DEADLINES.page(reader, &(), None, limit);
-    page.into_iter().take_while(|((at, _), ())| *at <= time).map(|((_, due), ())| due).collect()
+    DEADLINES.below(reader, &time.plus(1), limit).into_iter().map(|((_, due), ())| due).collect()
 }

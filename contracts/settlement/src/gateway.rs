@@ -34,8 +34,7 @@ pub(crate) fn deposit(call: &Call<'_>, action: &Deposit, ledger: &mut dyn Ledger
     }
     above_zero(amount, "amount")?;
     require_asset(reader, asset)?;
-    call.require_debit()?;
-    let to = open_account(reader, action.to, "to")?;
+    open_account(reader, action.to, "to")?;
     let today = GatewayDay { day: limit_day(call.context.time), total: Amount::ZERO };
     let mut day = GATEWAY_DAYS.get(reader, &(gateway, asset)).filter(|d| d.day == today.day).unwrap_or(today);
     let cap = crate::read::parameters(reader).gateway_daily_cap;
@@ -48,7 +47,7 @@ pub(crate) fn deposit(call: &Call<'_>, action: &Deposit, ledger: &mut dyn Ledger
 
     // Point of no return.
     let mut books = Books::default();
-    books.credit(reader, action.to, asset, amount, to.platform);
+    books.credit(reader, action.to, asset, amount);
     books.event(Event::Deposited { gateway, channel_ref: action.channel_ref.clone() });
     CUSTODY.put(ledger, &asset, &custody);
     change_mirror(ledger, gateway, asset, |c| c.deposited += u128::from(amount.units()));
@@ -79,7 +78,6 @@ pub(crate) fn withdraw(call: &Call<'_>, action: &Withdraw, ledger: &mut dyn Ledg
     require_asset(reader, action.asset)?;
     let gateway = open_account(reader, action.gateway, "gateway")?;
     require_kind(&gateway, AccountKind::Gateway, "gateway")?;
-    call.require_debit()?;
     let mut books = Books::default();
     books.debit(reader, call.sender, action.asset, action.amount, "sender")?;
 
@@ -128,8 +126,7 @@ pub(crate) fn withdraw_result(
         change_mirror(ledger, call.sender, asset, |c| c.withdrawn += units);
         PAYOUTS.put(ledger, &payout, &key);
     } else {
-        let owner = books.head(reader, action.owner).expect("a withdrawal's owner exists");
-        books.credit(reader, action.owner, asset, amount, owner.platform);
+        books.credit(reader, action.owner, asset, amount);
     }
     withdrawal.end = Some(Withdrawal::ended(call.id(), action));
     WITHDRAWALS.put(ledger, &key, &withdrawal);

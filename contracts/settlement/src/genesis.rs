@@ -11,8 +11,9 @@ const GENESIS_TIER: u8 = 3;
 
 /// Writes settings, assets and accounts of a validated genesis into an empty ledger.
 pub fn open_genesis(genesis: &Genesis, ledger: &mut dyn Ledger) {
-    let of_kind = |kind| genesis.accounts.iter().find(|a| a.kind == kind).map(|a| a.id());
-    let suspense: Option<AccountId> = of_kind(AccountKind::Suspense);
+    // Whoever may close accounts must not get what closed accounts cannot.
+    let suspense = genesis.accounts.iter().find(|a| a.kind == AccountKind::Suspense && !a.risk);
+    let suspense: Option<AccountId> = suspense.map(|a| a.id());
     NETWORK.put(ledger, &(), &Network { parameters: genesis.parameters, fee_account: genesis.fee_account(), suspense });
     for asset in &genesis.assets {
         ASSETS.put(ledger, &asset.code, asset);

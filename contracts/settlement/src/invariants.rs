@@ -204,9 +204,10 @@ fn check_orders(reader: &dyn Reader, summary: &mut Summary) -> Result<(), Violat
         };
         require(!twice, || Violation::Records { rule: "nothing waits in the queue twice" })?;
     }
-    let mut refunded: BTreeMap<OrderKey, u128> = BTreeMap::new();
+    let mut refunded: BTreeMap<OrderKey, (u128, u32)> = BTreeMap::new();
     for ((order, _), refund) in REFUNDS.walk(reader, &()) {
-        *refunded.entry(order).or_default() += units(refund.amount);
+        let (sum, count) = refunded.entry(order).or_default();
+        (*sum, *count) = (*sum + units(refund.amount), *count + 1);
     }
     let mut granted = 0u64;
     for (key, order) in read::all_orders(reader) {
@@ -217,7 +218,7 @@ fn check_orders(reader: &dyn Reader, summary: &mut Summary) -> Result<(), Violat
         money.orders += units(order.pot);
         require(due.remove(&key) == order.due, || broken("waits in the queue if and only if it has a due time"))?;
         let records = refunded.remove(&key).unwrap_or_default();
-        require(records == units(order.returned()), || broken("gave back what its refunds say"))?;
+        require(records == (units(order.returned()), order.refunds), || broken("gave back what its refunds say"))?;
         let Some((_, entitlement)) = read::entitlement(reader, &key) else { return Err(broken("granted access")) };
         let revoked = entitlement.status == EntitlementStatus::Revoked;
         require(revoked == (order.state == OrderState::Refunded), || broken("is refunded if and only if revoked"))?;

@@ -40,10 +40,14 @@ mod transfer;
 pub use books::MAX_RECEIVABLES;
 pub use genesis::open_genesis;
 pub use ledger::{Ledger, Reader};
+pub use pay::MAX_DAYS;
+pub use refund::MAX_REFUNDS;
 pub use rejection::Rejection;
 
 use vostro_types::transaction::MAX_VALIDITY_MS;
-use vostro_types::{Action, Amount, Cause, Height, Label, Outcome, Payload, Receipt, Time, TxId, VerifiedTransaction};
+use vostro_types::{
+    Action, Amount, AssetCode, Cause, Height, Label, Outcome, Payload, Receipt, Time, TxId, VerifiedTransaction,
+};
 
 use authority::Call;
 use books::Effects;
@@ -87,7 +91,8 @@ pub fn apply(context: &BlockContext, tx: &VerifiedTransaction, ledger: &mut dyn 
 }
 
 fn receipt(cause: Cause, outcome: Outcome, effects: Effects) -> Receipt {
-    Receipt { cause, outcome, fee: effects.fee, postings: effects.postings, events: effects.events }
+    let fee = effects.fee.map_or(Amount::ZERO, |(_, fee)| fee);
+    Receipt { cause, outcome, fee, postings: effects.postings, events: effects.events }
 }
 
 fn execute(
@@ -102,27 +107,20 @@ fn execute(
     let call = Call::open(context, tx, &*ledger).map_err(|e| (e, None))?;
     match &body.payload {
         Payload::One(action) => dispatch(&call, action, ledger).map_err(|e| (e, None)),
-        Payload::Batch(actions) => batch(context, tx, actions, ledger),
+        Payload::Batch(actions) => batch(&call, actions, ledger),
     }
 }
 
-fn batch(
-    context: &BlockContext,
-    tx: &VerifiedTransaction,
-    actions: &[Action],
-    ledger: &mut dyn Ledger,
-) -> Result<Done, (Rejection, Option<Label>)> {
+fn batch(call: &Call<'_>, actions: &[Action], ledger: &mut dyn Ledger) -> Result<Done, (Rejection, Option<Label>)> {
     let mut draft = Draft::new(&*ledger);
     let mut whole = Effects::default();
     let (mut first, mut applied) = (None, false);
     for (i, action) in actions.iter().enumerate() {
         let at = |e| (e, Label::new(format!("actions[{i}]")).ok());
-        // The sender is looked up again: an action before may have changed its status.
-        let call = Call::open(context, tx, &draft).map_err(at)?;
-        match dispatch(&call, action, &mut draft).map_err(at)? {
+        match dispatch(call, action, &mut draft).map_err(at)? {
             Done::Applied(effects) => {
                 applied = true;
-                whole.fee = whole.fee.add(effects.fee).map_err(|_| at(refuse::overflow("fee")))?;
+                whole.fee = add_fees(whole.fee, effects.fee).map_err(at)?;
                 whole.postings.extend(effects.postings);
                 whole.events.extend(effects.events);
             }
@@ -140,6 +138,20 @@ fn batch(
         }
     }
     Ok(Done::Applied(whole))
+}
+
+/// A receipt has one sum of fees, so the fees in it must be of one asset (203).
+fn add_fees(
+    sum: Option<(AssetCode, Amount)>,
+    fee: Option<(AssetCode, Amount)>,
+) -> Result<Option<(AssetCode, Amount)>, Rejection> {
+    match (sum, fee) {
+        (Some((asset, sum)), Some((of, fee))) if asset == of => {
+            Ok(Some((asset, sum.add(fee).map_err(|_| refuse::overflow("fee"))?)))
+        }
+        (Some(_), Some(_)) => Err(refuse::asset("fee")),
+        (sum, fee) => Ok(sum.or(fee)),
+    }
 }
 
 /// One line an action. No wildcard: the compiler asks for the line of a new one.

@@ -240,6 +240,8 @@ pub struct Order {
     pub state: OrderState,
     /// What it holds now: everything not yet paid to payees or given back.
     pub pot: Amount,
+    /// How many refunds it had.
+    pub refunds: u32,
     /// When it releases its pot by itself.
     pub due: Option<Time>,
     /// The netting window it was recorded in.

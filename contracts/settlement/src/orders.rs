@@ -32,7 +32,7 @@ fn settled_through(reader: &dyn Reader, asset: AssetCode) -> u64 {
 pub(crate) fn release(reader: &dyn Reader, books: &mut Books, order: &mut Order) {
     for leg in &mut order.legs {
         if !leg.left().is_zero() {
-            leg.account = books.credit(reader, leg.account, order.asset, leg.left(), order.item.host);
+            leg.account = books.credit(reader, leg.account, order.asset, leg.left());
         }
     }
     order.pot = Amount::ZERO;

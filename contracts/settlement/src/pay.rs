@@ -1,12 +1,13 @@
 //! Pay: an order is priced, split, funded and placed, and grants its entitlement.
 //!
-//! Invariant: `Σ legs = Σ sources`, and the payer pays exactly what it expected.
+//! Invariant: `Σ legs = Σ sources`, the payer pays exactly what it expected, and whatever the payer chooses at the cost
+//! of others (price, version, who bears the fee) has the origin's keys.
 
 use vostro_types::receipt::OrderState;
 use vostro_types::transaction::{ItemRef, OrderKey, Pay, PayMode, Payee, Price, RefundPolicy, Share};
-use vostro_types::{AccountId, AccountKind, Amount, Event, Ppm, allocate};
+use vostro_types::{AccountId, AccountKind, Amount, AssetCode, Event, Ppm, allocate};
 
-use crate::authority::{Call, require_debit, require_kind, require_open};
+use crate::authority::{Call, require_active, require_kind, require_open};
 use crate::books::Books;
 use crate::deadlines::{self, Due};
 use crate::ledger::{Ledger, Reader};
@@ -16,6 +17,9 @@ use crate::pricing::{self, FeeParts, Priced};
 use crate::rejection::{Rejection, refuse, same_or_conflict};
 use crate::tables::{ENTITLEMENTS, ITEMS, ORDERS, PLANS};
 use crate::{Done, above_zero, orders};
+
+/// Longest span of a maturing order, in settlement days.
+pub const MAX_DAYS: u16 = 366;
 
 pub(crate) fn perform(call: &Call<'_>, action: &Pay, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
     let reader: &dyn Reader = &*ledger;
@@ -37,16 +41,26 @@ pub(crate) fn perform(call: &Call<'_>, action: &Pay, ledger: &mut dyn Ledger) ->
     if borne != u64::from(Ppm::ONE.parts()) {
         return Err(refuse::malformed("fee_bearer"));
     }
-    if action.mode == PayMode::Maturing(0) {
+    if let PayMode::Maturing(days) = action.mode
+        && !(1..=MAX_DAYS).contains(&days)
+    {
         return Err(refuse::malformed("mode"));
     }
-    let ItemRef { host, item, version } = &action.item;
-    let item = ITEMS.get(reader, &(*host, item.clone(), *version)).ok_or_else(|| refuse::missing("item"))?;
+    let ItemRef { host, item: name, version } = &action.item;
+    let item = ITEMS.get(reader, &(*host, name.clone(), *version)).ok_or_else(|| refuse::missing("item"))?;
     let price = price(&item, action.price)?;
     let network = books.network(reader).clone();
     let priced = priced(&item, price)?;
     let fee = pricing::fee(priced.net, &network.parameters.fee);
     let parts = pricing::bear(fee, bearer).map_err(|_| refuse::malformed("fee_bearer"))?;
+    // What the catalog does not fix, the payer could set against the payees or the origin.
+    let outdated = || ITEMS.contains(reader, &(*host, name.clone(), version.saturating_add(1)));
+    let payees_bear = !fee.is_zero() && bearer.payee != Ppm::ZERO;
+    let open = matches!(item.price, Price::Open { .. });
+    let agreed_only = open || payees_bear || !parts.platform.is_zero() || outdated();
+    if !needs_origin && agreed_only && !call.signed_by(reader, action.origin) {
+        return Err(refuse::threshold("origin"));
+    }
     let total = priced.total.add(parts.payer).map_err(|_| refuse::overflow("total"))?;
     if total != action.expected_total {
         return Err(refuse::price("expected_total"));
@@ -56,16 +70,18 @@ pub(crate) fn perform(call: &Call<'_>, action: &Pay, ledger: &mut dyn Ledger) ->
     require_open(&host, "host")?;
     require_open(&origin, "origin")?;
     if by_window || !parts.platform.is_zero() {
-        require_debit(&origin, "origin")?;
-    }
-    // The payer chooses the bearer, so the origin's money needs the origin's keys.
-    if !needs_origin && !parts.platform.is_zero() && !call.signed_by(reader, action.origin) {
-        return Err(refuse::threshold("origin"));
+        require_active(&origin, "origin")?;
     }
     let plan = PLANS
         .get(reader, &(action.item.host, item.plan.clone(), item.plan_version))
         .expect("an item is registered with a plan that exists, and plans stay");
-    let legs = legs(action, &item, &plan, &network, priced, fee, parts)?;
+    let mut legs = legs(action, &item, &plan, &network, priced, fee, parts)?;
+    for leg in legs.iter().take(plan.legs.len()) {
+        require_open(&books.head(reader, leg.account).expect("payees of a plan exist"), "payee")?;
+    }
+    if by_window {
+        reroute(reader, &mut books, item.asset, &mut legs);
+    }
 
     let mut order = Order {
         tx: call.id(),
@@ -82,6 +98,7 @@ pub(crate) fn perform(call: &Call<'_>, action: &Pay, ledger: &mut dyn Ledger) ->
         total,
         state: OrderState::Settled,
         pot: Amount::ZERO,
+        refunds: 0,
         due: None,
         window: None,
         legs,
@@ -94,7 +111,6 @@ pub(crate) fn perform(call: &Call<'_>, action: &Pay, ledger: &mut dyn Ledger) ->
         let cap = network.parameters.debit_cap;
         recording = Recording::plan(reader, item.asset, action.origin, &order.legs, cap, collateral)?;
     } else {
-        call.require_debit()?;
         order.sources.push(Source { account: call.sender, amount: total, returned: Amount::ZERO });
         books.debit(reader, call.sender, item.asset, total, "sender")?;
         if !parts.platform.is_zero() {
@@ -104,7 +120,7 @@ pub(crate) fn perform(call: &Call<'_>, action: &Pay, ledger: &mut dyn Ledger) ->
     }
 
     // Point of no return.
-    books.effects.fee = fee;
+    books.effects.fee = (!fee.is_zero()).then_some((item.asset, fee));
     match action.mode {
         PayMode::Instant => orders::release(reader, &mut books, &mut order),
         PayMode::Escrow => wait(&mut order, OrderState::Escrowed, funding, network.parameters.escrow_ms),
@@ -128,6 +144,18 @@ pub(crate) fn perform(call: &Call<'_>, action: &Pay, ledger: &mut dyn Ledger) ->
     grant(call, &key, &item, &order, &mut books, ledger);
     ORDERS.put(ledger, &key, &order);
     Ok(Done::Applied(books.commit(ledger)))
+}
+
+/// An obligation to a closed account (for tax; a closed payee is refused) is one to whoever stands in for it, because
+/// settling a window does not look at orders again.
+fn reroute(reader: &dyn Reader, books: &mut Books, asset: AssetCode, legs: &mut [Leg]) {
+    for leg in legs {
+        let (from, to) = (leg.account, books.receiver(reader, leg.account));
+        if from != to {
+            books.event(Event::Rerouted { from, to, asset, amount: leg.amount });
+            leg.account = to;
+        }
+    }
 }
 
 fn wait(order: &mut Order, state: OrderState, funding: Amount, wait_ms: u64) {

@@ -1,11 +1,11 @@
 //! Refund: legs give back, sources get back, and a waterfall finds the money.
 //!
 //! Invariant: what legs give back and what sources get back are equal at all times, and a refund is funded wholly or
-//! has no effect.
+//! has no effect. The origin stands in for others only if its own keys signed.
 
 use vostro_types::receipt::{Bucket, OrderState};
 use vostro_types::transaction::{OrderKey, PayMode, Refund, RefundPolicy};
-use vostro_types::{AccountId, AccountStatus, Amount, Event, allocate};
+use vostro_types::{AccountId, AccountStatus, Amount, AssetCode, Event, allocate};
 
 use crate::authority::Call;
 use crate::books::Books;
@@ -15,6 +15,10 @@ use crate::model::{Leg, Order, RefundRecord, Source};
 use crate::rejection::{Rejection, refuse, same_or_conflict};
 use crate::tables::{ORDERS, REFUNDS};
 use crate::{Done, above_zero, netting, orders};
+
+/// Most refunds of an order. Each one rounds, so many small ones could shift the loss among the legs; the last takes
+/// all that is left.
+pub const MAX_REFUNDS: u32 = 32;
 
 pub(crate) fn perform(call: &Call<'_>, action: &Refund, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
     let reader: &dyn Reader = &*ledger;
@@ -42,20 +46,25 @@ pub(crate) fn perform(call: &Call<'_>, action: &Refund, ledger: &mut dyn Ledger)
     if amount > order.refundable() {
         return Err(refuse::over_refund("amount"));
     }
+    if order.refunds + 1 >= MAX_REFUNDS && amount != order.refundable() {
+        return Err(refuse::state("refunds"));
+    }
+    order.refunds += 1;
     let mut books = Books::default();
     let waits = order.due.is_some();
     let gives = give(&mut order, amount);
     let mut kept = Amount::ZERO;
     if !waits {
-        kept = collect(reader, &mut books, key, &order, &gives)?;
+        let agreed = call.sender == key.platform || call.signed_by(reader, key.platform);
+        kept = collect(reader, &mut books, key, &order, &gives, agreed)?;
     }
     let gets = get(&mut order, amount);
 
     // Point of no return.
     for (source, amount) in order.sources.iter().zip(gets) {
         // Only window orders keep something back, and they have one source.
-        let amount = amount.sub(kept).expect("what the origin owes itself is part of the refund");
-        books.credit(reader, source.account, order.asset, amount, order.item.host);
+        let amount = amount.sub(kept).expect("what moves no money is part of the refund");
+        books.credit(reader, source.account, order.asset, amount);
     }
     if waits {
         order.pot = order.pot.sub(amount).expect("the pot is what the legs have left");
@@ -99,14 +108,15 @@ fn get(order: &mut Order, amount: Amount) -> Vec<Amount> {
     gets
 }
 
-/// Collects what paid legs give back. In a window order the origin owes itself for its own legs, so that part moves no
-/// money; its sum is the result.
+/// Collects what paid legs give back. A window order pays back to the origin, so what the origin owes itself, or stands
+/// in for, moves no money; the sum of that is the result.
 fn collect(
     reader: &dyn Reader,
     books: &mut Books,
     key: &OrderKey,
     order: &Order,
     gives: &[Amount],
+    agreed: bool,
 ) -> Result<Amount, Rejection> {
     let mut kept = Amount::ZERO;
     for (leg, give) in order.legs.iter().zip(gives) {
@@ -118,7 +128,19 @@ fn collect(
             kept = kept.add(*give).expect("parts of the refund");
             continue;
         }
-        waterfall(reader, books, order, bearer, key.platform, *give)?;
+        let missing = waterfall(reader, books, order.asset, bearer, *give);
+        if missing.is_zero() {
+            continue;
+        }
+        if !agreed || bearer == key.platform || !may_pay(reader, books, key.platform) {
+            return Err(refuse::unfunded("leg"));
+        }
+        if order.mode == PayMode::Window {
+            kept = kept.add(missing).expect("parts of the refund");
+        } else {
+            books.debit(reader, key.platform, order.asset, missing, "leg").map_err(|_| refuse::unfunded("leg"))?;
+        }
+        books.raise_receivable(reader, bearer, key.platform, order.asset, missing)?;
     }
     Ok(kept)
 }
@@ -130,33 +152,18 @@ fn bearer(leg: &Leg) -> AccountId {
     }
 }
 
-/// The bearer's available, its collateral above what its window positions need, then the selling platform's available
-/// against a receivable; else 302. Money of an account that may not pay stays where it is.
-fn waterfall(
-    reader: &dyn Reader,
-    books: &mut Books,
-    order: &Order,
-    bearer: AccountId,
-    platform: AccountId,
-    amount: Amount,
-) -> Result<(), Rejection> {
-    let asset = order.asset;
-    let mut missing = amount;
-    if may_pay(reader, books, bearer) {
-        missing = books.take(reader, bearer, asset, Bucket::Available, missing, Amount::ZERO);
-        if !missing.is_zero() && !books.balance(reader, bearer, asset).collateral.is_zero() {
-            let cover = netting::cover_needed(&netting::unsettled_nets(reader, asset, bearer));
-            missing = books.take(reader, bearer, asset, Bucket::Collateral, missing, cover);
-        }
+/// Takes the bearer's available, then its collateral above what its window positions need; says what is missing. Money of
+/// an account that may not pay stays where it is.
+fn waterfall(reader: &dyn Reader, books: &mut Books, asset: AssetCode, bearer: AccountId, amount: Amount) -> Amount {
+    if !may_pay(reader, books, bearer) {
+        return amount;
     }
-    if missing.is_zero() {
-        return Ok(());
+    let missing = books.take(reader, bearer, asset, Bucket::Available, amount, Amount::ZERO);
+    if missing.is_zero() || books.balance(reader, bearer, asset).collateral.is_zero() {
+        return missing;
     }
-    if bearer == platform || !may_pay(reader, books, platform) {
-        return Err(refuse::unfunded("leg"));
-    }
-    books.debit(reader, platform, asset, missing, "leg").map_err(|_| refuse::unfunded("leg"))?;
-    books.raise_receivable(reader, bearer, platform, asset, missing)
+    let cover = netting::cover_needed(&netting::unsettled_nets(reader, asset, bearer));
+    books.take(reader, bearer, asset, Bucket::Collateral, missing, cover)
 }
 
 fn may_pay(reader: &dyn Reader, books: &mut Books, account: AccountId) -> bool {

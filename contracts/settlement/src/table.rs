@@ -10,7 +10,7 @@ use vostro_types::codec::{self, Decode, Encode};
 use vostro_types::transaction::OrderKey;
 use vostro_types::{AccountId, AssetCode, Hash, Label, Time};
 
-use crate::ledger::{Ledger, Reader};
+use crate::ledger::{Entry, Ledger, Reader};
 
 /// Version byte that begins every value. A table whose layout changes gets its own way to read version 1.
 pub const VALUE_VERSION: u8 = 1;
@@ -231,7 +231,17 @@ impl<K: KeyPart, V: Encode + Decode<()>> Table<K, V> {
             next.push(0); // the least key above it
             low = low.max(next);
         }
-        let entries = reader.scan(&low, &high, limit);
+        self.parse(reader.scan(&low, &high, limit))
+    }
+
+    /// Up to `limit` entries, in order, whose keys are below all that begin with the part `bound`.
+    pub fn below<P: KeyPart>(&self, reader: &dyn Reader, bound: &P, limit: usize) -> Vec<(K, V)> {
+        let mut high = vec![self.prefix];
+        bound.write(&mut high);
+        self.parse(reader.scan(&[self.prefix], &high, limit))
+    }
+
+    fn parse(&self, entries: Vec<Entry>) -> Vec<(K, V)> {
         entries.iter().map(|(k, v)| (self.parse_key(k).expect("the contract wrote this key"), self.value(v))).collect()
     }
 

@@ -17,13 +17,12 @@ pub(crate) fn perform(call: &Call<'_>, action: &Transfer, ledger: &mut dyn Ledge
         return Err(refuse::same_account("to"));
     }
     require_asset(reader, asset)?;
-    let receiver = open_account(reader, to, "to")?;
-    call.require_debit()?;
+    open_account(reader, to, "to")?;
     let mut books = Books::default();
     books.debit(reader, from, asset, amount, "sender")?;
 
     // Point of no return.
-    books.credit(reader, to, asset, amount, receiver.platform);
+    books.credit(reader, to, asset, amount);
     books.event(Event::Transferred { from, to, asset, amount, memo: action.memo });
     Ok(Done::Applied(books.commit(ledger)))
 }

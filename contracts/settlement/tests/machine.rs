@@ -63,6 +63,9 @@ fn start() -> World {
         leg(Payee::Host, 300_000),
     ];
     w.offer(w.p, "talk", mixed, None);
+    for seed in 60..68 {
+        w.newcomer(seed);
+    }
     w
 }
 
@@ -132,7 +135,8 @@ fn action(w: &World, op: &Op) -> (AccountId, Vec<AccountId>, Action) {
         28 => {
             let policy = KeyPolicy::single(secret(60 + op.c).public());
             let kind = pick(&[AccountKind::User, AccountKind::Creator, AccountKind::Platform], op.a);
-            alone(platform, Action::OpenAccount(OpenAccount { kind, policy, salt: [op.b; 16] }))
+            let owner = policy.account_id(&[0; 16]);
+            (platform, vec![owner], Action::OpenAccount(OpenAccount { kind, policy, salt: [op.b; 16] }))
         }
         _ if op.c.is_multiple_of(2) => alone(platform, plan("later", 1 + u32::from(op.a / 6), seventy())),
         _ => {

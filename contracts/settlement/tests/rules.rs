@@ -48,9 +48,11 @@ fn envelope() {
     let keys = [30, 31, 32].map(|s| WeightedKey { key: secret(s).public(), weight: 1 });
     let policy = KeyPolicy::new(2, keys.to_vec()).unwrap();
     let joint = policy.account_id(&[9; 16]);
-    base.ok(base.p, Action::OpenAccount(OpenAccount { kind: AccountKind::User, policy, salt: [9; 16] }));
     let one = base.open(base.p, AccountKind::User, 30);
     let two = base.open(base.p, AccountKind::User, 31);
+    let open = Action::OpenAccount(OpenAccount { kind: AccountKind::User, policy, salt: [9; 16] });
+    assert_eq!(refusal(&base.by(base.p, &[base.p, one], open.clone())), (107, "policy".into()));
+    assert!(base.by(base.p, &[base.p, one, two], open).applied());
     base.deposit(joint, 10);
     let receipt = base.by(joint, &[one], transfer(base.bob, 1));
     assert_eq!(refusal(&receipt), (107, "sender".into()));
@@ -89,8 +91,8 @@ fn valid(w: &mut World, ms: u64) -> Receipt {
 #[test]
 fn open_account() {
     fn open(w: &mut World, by: AccountId, kind: AccountKind, seed: u8) -> Receipt {
-        let policy = KeyPolicy::single(secret(seed).public());
-        w.run(by, Action::OpenAccount(OpenAccount { kind, policy, salt: [0; 16] }))
+        let owner = w.newcomer(seed);
+        w.by(by, &[by, owner], open_account(kind, seed))
     }
     check(
         &World::new(),
@@ -139,7 +141,7 @@ fn status() {
             ("nobody", |w| w.run(w.risk, set_status(AccountId([9; 32]), Frozen)), (401, "account")),
             ("close with money", |w| w.run(w.p, set_status(w.alice, Closed)), (504, "balance")),
             ("close the fee account", |w| w.run(w.risk, set_status(w.fees, Closed)), (504, "kind")),
-            ("close an empty one", |w| w.run(w.q, set_status(w.dave, Closed)), APPLIED),
+            ("close an empty one", |w| w.by(w.q, &[w.q, w.dave], set_status(w.dave, Closed)), APPLIED),
             (
                 "closed is final",
                 |w| {
@@ -383,7 +385,7 @@ fn plans() {
             ("borne by nobody", |w| w.run(w.q, plan("x", 1, borne(AccountId([9; 32])))), (401, "bearer")),
             ("borne by a stranger", |w| w.run(w.q, plan("x", 1, borne(w.alice))), (107, "bearer")),
             ("borne by one who signs", |w| w.by(w.q, &[w.q, w.alice], plan("x", 1, borne(w.alice))), APPLIED),
-            ("borne by its own", |w| w.run(w.q, plan("x", 1, borne(w.dave))), APPLIED),
+            ("borne by its own user", |w| w.run(w.q, plan("x", 1, borne(w.dave))), (107, "bearer")),
             ("borne by itself", |w| w.run(w.q, plan("x", 1, borne(w.q))), APPLIED),
         ],
     );
@@ -463,7 +465,7 @@ fn payments() {
         &base,
         &[
             ("good", |w| paying(w, |_, _| {}), APPLIED),
-            ("by another's user", |w| w.run(w.dave, buy(w, "x", PayMode::Instant)), (107, "origin")),
+            ("by another's user", |w| w.by(w.dave, &[w.dave], buy(w, "x", PayMode::Instant)), (107, "origin")),
             ("no origin", |w| paying(w, |_, a| a.origin = AccountId([9; 32])), (401, "origin")),
             ("origin is no platform", |w| paying(w, |w, a| a.origin = w.bob), (106, "origin")),
             ("replay", |w| paying(w, |_, a| a.order_id = label("old")), REPLAYED),
@@ -536,7 +538,7 @@ fn payments() {
                 },
                 (404, "host"),
             ),
-            ("window without the origin", |w| paying(w, |_, a| a.mode = PayMode::Window), (107, "origin")),
+            ("window without the origin", |w| w.by(w.alice, &[w.alice], buy(w, "x", PayMode::Window)), (107, "origin")),
             ("window without cover", |w| w.by(w.alice, &[w.alice, w.p], buy(w, "x", PayMode::Window)), (305, "origin")),
             (
                 "window of a frozen origin",
@@ -571,10 +573,10 @@ fn fees() {
     check(
         &base,
         &[
-            ("on top", |w| at(w, 1000, FeeBearer::PAYER, 1050, false), APPLIED),
-            ("not expected", |w| at(w, 1000, FeeBearer::PAYER, 1000, false), (205, "expected_total")),
-            ("fee above the legs", |w| at(w, 49, FeeBearer::PAYEE, 49, false), (601, "fee")),
-            ("all legs", |w| at(w, 50, FeeBearer::PAYEE, 50, false), APPLIED),
+            ("on top", |w| at(w, 1000, FeeBearer::PAYER, 1050, true), APPLIED),
+            ("not expected", |w| at(w, 1000, FeeBearer::PAYER, 1000, true), (205, "expected_total")),
+            ("fee above the legs", |w| at(w, 49, FeeBearer::PAYEE, 49, true), (601, "fee")),
+            ("all legs", |w| at(w, 50, FeeBearer::PAYEE, 50, true), APPLIED),
             ("platform does not sign", |w| at(w, 1000, FeeBearer::PLATFORM, 1000, false), (107, "origin")),
             ("platform has nothing", |w| at(w, 1000, FeeBearer::PLATFORM, 1000, true), (301, "origin")),
             (
@@ -661,7 +663,7 @@ fn release_looks_at_statuses_again() {
         w.status(w.carol, AccountStatus::Frozen);
         w.status(w.dave, AccountStatus::Closed);
         let receipt = w.ok(w.alice, confirm(w.p, "1"));
-        let stand_in = w.suspense.unwrap_or(w.q);
+        let stand_in = w.suspense.unwrap_or(w.fees);
         assert_eq!((w.held(w.carol), w.available(stand_in)), (500, 500));
         let rerouted = Event::Rerouted { from: w.dave, to: stand_in, asset: cny(), amount: fen(500) };
         assert!(receipt.events.contains(&rerouted));
@@ -880,7 +882,15 @@ fn windows() {
                     w.ok(w.p, close_window(1));
                     w.run(w.risk, settle_window(1))
                 },
-                (106, "window"),
+                APPLIED,
+            ),
+            (
+                "settle by a user",
+                |w| {
+                    w.ok(w.p, close_window(1));
+                    w.run(w.carol, settle_window(1))
+                },
+                (106, "sender"),
             ),
             (
                 "settle twice",
@@ -1047,9 +1057,9 @@ fn batches_are_all_or_nothing() {
     let again = w.batch(w.alice, vec![first.clone(), transfer(w.bob, 1)]);
     assert_eq!((again.applied(), again.postings.len()), (true, 2));
     assert_eq!(w.batch(w.alice, vec![first]).outcome, Outcome::Replayed { original });
-    // later actions see what earlier ones did to the sender
-    let receipt = w.batch(w.risk, vec![set_status(w.risk, AccountStatus::Closed), transfer(w.bob, 1)]);
-    assert_eq!(refusal(&receipt), (404, "sender actions[1]".into()));
+    // later actions see what earlier ones did
+    let receipt = w.batch(w.risk, vec![set_status(w.dave, AccountStatus::Closed), transfer(w.dave, 1)]);
+    assert_eq!(refusal(&receipt), (404, "to actions[1]".into()));
 }
 
 #[test]

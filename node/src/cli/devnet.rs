@@ -119,6 +119,7 @@ fn where_next(devnet: &Devnet) -> String {
 pub async fn run(args: DevnetArgs, output: Output) -> Result<()> {
     let started = Instant::now();
     let layout = Layout { dir: args.dir.clone() };
+    let _lock = layout.lock()?;
     let continued = layout.genesis().exists();
     let genesis = prepare(&layout, usize::from(args.validators), args.base_port)?;
     let mut terminate = signal(SignalKind::terminate()).wrap_err("cannot listen for SIGTERM")?;

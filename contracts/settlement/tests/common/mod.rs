@@ -1,7 +1,7 @@
 //! A small network to test on: two platforms, two gateways, a few people, and every check after every block.
 #![allow(dead_code, unreachable_pub)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vostro_settlement::testing::MemLedger;
 use vostro_settlement::{BlockContext, apply, fire_deadlines, invariants, open_genesis, read};
@@ -65,6 +65,8 @@ pub struct World {
     pub time: u64,
     pub salt: u64,
     pub keys: BTreeMap<AccountId, SecretKey>,
+    /// Keys of accounts that nobody opened yet.
+    pub spare: BTreeMap<AccountId, SecretKey>,
     pub p: AccountId,
     pub q: AccountId,
     pub gw: AccountId,
@@ -156,6 +158,7 @@ impl World {
             risk: id("risk"),
             suspense: suspense.then(|| id("suspense")),
             keys: named.into_values().collect(),
+            spare: BTreeMap::new(),
             alice: nobody,
             bob: nobody,
             carol: nobody,
@@ -168,12 +171,19 @@ impl World {
         world
     }
 
-    /// Opens an account of a platform with the key of a seed.
+    /// Opens an account of a platform with the key of a seed, which signs too.
     pub fn open(&mut self, platform: AccountId, kind: AccountKind, seed: u8) -> AccountId {
-        let policy = KeyPolicy::single(secret(seed).public());
-        let account = policy.account_id(&[0; 16]);
-        self.ok(platform, Action::OpenAccount(OpenAccount { kind, policy, salt: [0; 16] }));
+        let account = self.newcomer(seed);
+        let receipt = self.by(platform, &[platform, account], open_account(kind, seed));
+        assert!(receipt.applied(), "{receipt:?}");
         self.keys.insert(account, secret(seed));
+        account
+    }
+
+    /// The account that a seed's key would have; from now on it can sign.
+    pub fn newcomer(&mut self, seed: u8) -> AccountId {
+        let account = KeyPolicy::single(secret(seed).public()).account_id(&[0; 16]);
+        self.spare.insert(account, secret(seed));
         account
     }
 
@@ -187,7 +197,9 @@ impl World {
     }
 
     pub fn sign(&self, body: Body, signers: &[AccountId]) -> VerifiedTransaction {
-        let keys: Vec<&SecretKey> = signers.iter().map(|s| &self.keys[s]).collect();
+        let signers: BTreeSet<&AccountId> = signers.iter().collect();
+        let keys: Vec<&SecretKey> =
+            signers.iter().map(|s| self.keys.get(s).unwrap_or_else(|| &self.spare[s])).collect();
         body.sign(&self.chain, &keys).verify(&self.chain).unwrap()
     }
 
@@ -225,13 +237,24 @@ impl World {
         self.block(&[tx]).remove(0)
     }
 
+    /// Signed as clients do: by the sender, and payments by their origin too.
     pub fn run(&mut self, sender: AccountId, action: Action) -> Receipt {
-        self.by(sender, &[sender], action)
+        let signers = self.signers(sender, std::slice::from_ref(&action));
+        self.by(sender, &signers, action)
+    }
+
+    fn signers(&self, sender: AccountId, actions: &[Action]) -> Vec<AccountId> {
+        let origins = actions.iter().filter_map(|action| match action {
+            Action::Pay(pay) => Some(pay.origin).filter(|origin| self.keys.contains_key(origin)),
+            _ => None,
+        });
+        origins.chain([sender]).collect()
     }
 
     pub fn batch(&mut self, sender: AccountId, actions: Vec<Action>) -> Receipt {
+        let signers = self.signers(sender, &actions);
         let body = self.body(sender, Payload::Batch(actions));
-        let tx = self.sign(body, &[sender]);
+        let tx = self.sign(body, &signers);
         self.block(&[tx]).remove(0)
     }
 
@@ -311,6 +334,11 @@ pub fn refusal(receipt: &Receipt) -> (u16, String) {
 
 pub fn key(platform: AccountId, id: &str) -> OrderKey {
     OrderKey { platform, order_id: label(id) }
+}
+
+pub fn open_account(kind: AccountKind, seed: u8) -> Action {
+    let policy = KeyPolicy::single(secret(seed).public());
+    Action::OpenAccount(OpenAccount { kind, policy, salt: [0; 16] })
 }
 
 pub fn deposit(channel: &str, reference: &str, to: AccountId, units: u64) -> Action {
