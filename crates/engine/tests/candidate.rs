@@ -163,3 +163,21 @@ fn a_proposer_leaves_out_what_validators_would_refuse() {
     assert_eq!(built.block.transactions.len(), 2);
     fixture.verdict((*built.block).clone()).unwrap();
 }
+
+#[test]
+fn no_block_records_a_transaction_whose_signers_may_not_act() {
+    let mut fixture = Fixture::new();
+    let chain = fixture.genesis.hash();
+    let whole = fixture.net.open(203);
+    let stripped = whole.body.clone().sign(&chain, &[&key(PLATFORM)]);
+    // A proposer that does it all the same is refused by the others.
+    let index = fixture.built().block.transactions.len();
+    let verdict = fixture.changed(|b| b.transactions.push(stripped.clone()));
+    assert_eq!(verdict, Err(Invalid::Transaction { index, reason: "its signers may not act" }));
+    // An honest one leaves it out and says so.
+    fixture.admit(stripped.clone());
+    let (candidate, dropped) = build(&fixture.parent(), &fixture.pool, LIMITS, Time(START + 5));
+    assert_eq!(dropped, [stripped.body.id(&chain)]);
+    assert_eq!(candidate.block.transactions.len(), index);
+    fixture.verdict((*candidate.block).clone()).unwrap();
+}
