@@ -152,8 +152,8 @@ fn bearer(leg: &Leg) -> AccountId {
     }
 }
 
-/// Takes the bearer's available, then its collateral above what its window positions need; says what is missing. Money of
-/// an account that may not pay stays where it is.
+/// Takes the bearer's available, then its collateral above what its window positions need; says what is missing. Money
+/// of an account that may not pay stays where it is.
 fn waterfall(reader: &dyn Reader, books: &mut Books, asset: AssetCode, bearer: AccountId, amount: Amount) -> Amount {
     if !may_pay(reader, books, bearer) {
         return amount;

@@ -89,7 +89,7 @@ fn valid(w: &mut World, ms: u64) -> Receipt {
 }
 
 #[test]
-fn open_account() {
+fn opening_accounts() {
     fn open(w: &mut World, by: AccountId, kind: AccountKind, seed: u8) -> Receipt {
         let owner = w.newcomer(seed);
         w.by(by, &[by, owner], open_account(kind, seed))
@@ -139,7 +139,8 @@ fn status() {
             ("by its platform", |w| w.run(w.p, set_status(w.alice, Frozen)), APPLIED),
             ("by risk", |w| w.run(w.risk, set_status(w.p, Frozen)), APPLIED),
             ("nobody", |w| w.run(w.risk, set_status(AccountId([9; 32]), Frozen)), (401, "account")),
-            ("close with money", |w| w.run(w.p, set_status(w.alice, Closed)), (504, "balance")),
+            ("close with money", |w| w.run(w.risk, set_status(w.alice, Closed)), (504, "balance")),
+            ("close without its keys", |w| w.run(w.q, set_status(w.dave, Closed)), (107, "account")),
             ("close the fee account", |w| w.run(w.risk, set_status(w.fees, Closed)), (504, "kind")),
             ("close an empty one", |w| w.by(w.q, &[w.q, w.dave], set_status(w.dave, Closed)), APPLIED),
             (

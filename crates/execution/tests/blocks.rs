@@ -92,15 +92,21 @@ fn genesis() -> Genesis {
 }
 
 fn signed(sender: u8, salt: u64, action: Action) -> VerifiedTransaction {
+    signed_by(&[sender], salt, action)
+}
+
+/// The first one sends it.
+fn signed_by(signers: &[u8], salt: u64, action: Action) -> VerifiedTransaction {
     let chain = genesis().hash();
     let body = Body {
         version: BODY_VERSION,
-        sender: account(sender),
+        sender: account(signers[0]),
         valid_until: Time(START + 600_000),
         salt,
         payload: Payload::One(action),
     };
-    body.sign(&chain, &[&key(sender)]).verify(&chain).unwrap()
+    let keys: Vec<SecretKey> = signers.iter().map(|seed| key(*seed)).collect();
+    body.sign(&chain, &keys.iter().collect::<Vec<_>>()).verify(&chain).unwrap()
 }
 
 fn deposit(to: u8, units: u64, reference: u64) -> VerifiedTransaction {
@@ -129,7 +135,8 @@ fn pay(from: u8, order: u64, mode: PayMode) -> VerifiedTransaction {
         fee_bearer: FeeBearer::PAYEE,
         expected_total: fen(1_990),
     };
-    signed(from, order, Action::Pay(action))
+    // The fee is on the payees, which the origin agrees to.
+    signed_by(&[from, PLATFORM], order, Action::Pay(action))
 }
 
 /// Accounts, a plan, an item and money: what every test's chain begins with.
@@ -137,7 +144,7 @@ fn first_block() -> Vec<VerifiedTransaction> {
     let open = |seed: u8| {
         let kind = if seed == PEOPLE.start { AccountKind::Creator } else { AccountKind::User };
         let action = OpenAccount { kind, policy: policy(seed), salt: [0; 16] };
-        signed(PLATFORM, seed.into(), Action::OpenAccount(action))
+        signed_by(&[PLATFORM, seed], seed.into(), Action::OpenAccount(action))
     };
     let leg = |payee, parts| PlanLeg {
         payee,

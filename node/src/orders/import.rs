@@ -25,7 +25,7 @@ use super::parties::{Parties, Party};
 use super::plan::{PLAN, Plan, plan_legs, reference};
 use super::report::{Finality, ImportReport};
 use super::rpc::RpcLedger;
-use super::send::Job;
+use super::send::{Job, Step};
 use crate::keystore::KeyBook;
 use crate::output::Output;
 
@@ -152,7 +152,7 @@ pub(super) struct Run<L> {
 
 impl<L: Ledger> Run<L> {
     async fn run(self: &Arc<Self>, plan: Plan, mut refusals: Vec<BadRow>) -> Result<ImportReport> {
-        let buyers = self.open_accounts(&plan).await?;
+        self.open_accounts(&plan).await?;
         let before = self.snapshot(&plan.rows).await?;
         let mut missing = Vec::new();
         let mut standing = Vec::new();
@@ -170,9 +170,9 @@ impl<L: Ledger> Run<L> {
             }
         }
         self.register_items(&plan, &missing).await?;
-        self.fund_buyers(&plan, &missing).await?;
+        self.fund_buyers(&missing).await?;
         self.cover_windows(&missing, &standing).await?;
-        let (paid, finality) = self.pay(missing, &buyers).await?;
+        let (paid, finality) = self.pay(missing).await?;
         let mut accepted: Vec<Row> = standing.iter().map(|(row, _)| row.clone()).collect();
         let already_there = accepted.len() as u64;
         let mut placed = 0u64;
@@ -207,8 +207,8 @@ impl<L: Ledger> Run<L> {
 
     // --- preparation ---
 
-    /// Opens the accounts that are missing. Gives the platform that each buyer's account belongs to.
-    async fn open_accounts(&self, plan: &Plan) -> Result<BTreeMap<Label, AccountId>> {
+    /// Opens the accounts that are missing.
+    async fn open_accounts(&self, plan: &Plan) -> Result<()> {
         let mut why = Vec::new();
         for _ in 0..ROUNDS {
             let wanted: Vec<(&Party, &Label, AccountKind)> = plan
@@ -219,20 +219,18 @@ impl<L: Ledger> Run<L> {
                 .collect();
             let ids: Vec<AccountId> = wanted.iter().map(|(party, ..)| party.account).collect();
             let there = self.ledger.accounts(&ids).await?;
-            let mut work: BTreeMap<&Label, Vec<Action>> = BTreeMap::new();
+            let mut work: BTreeMap<&Label, Vec<Step>> = BTreeMap::new();
             for ((party, home, kind), account) in wanted.iter().zip(&there) {
                 if account.is_none() {
                     let policy = KeyPolicy::single(party.key.public());
                     let open = OpenAccount { kind: *kind, policy, salt: [0; 16] };
-                    work.entry(*home).or_default().push(Action::OpenAccount(open));
+                    // The owner consents to being opened here with its own key.
+                    let consent = Some(party.key.clone());
+                    work.entry(*home).or_default().push(Step { action: Action::OpenAccount(open), consent });
                 }
             }
             if work.is_empty() {
-                let platforms = there.into_iter().skip(plan.creators.len()).map(|a| a.and_then(|a| a.platform));
-                let homes = plan.buyers.iter().zip(platforms).map(|((name, home), platform)| {
-                    (name.clone(), platform.unwrap_or(self.parties.platform(home).account))
-                });
-                return Ok(homes.collect());
+                return Ok(());
             }
             let bar = self.output.progress(work.values().map(|a| a.len() as u64).sum(), "opening accounts");
             let work = work.into_iter().map(|(home, actions)| (self.parties.platform(home).clone(), actions)).collect();
@@ -249,7 +247,7 @@ impl<L: Ledger> Run<L> {
             wanted.iter().map(|(host, item)| (self.parties.platform(host).account, item.clone())).collect();
         let there = self.ledger.items(&keys).await?;
         let name = Label::new(PLAN).expect("a good name");
-        let mut work: BTreeMap<&Label, Vec<Action>> = BTreeMap::new();
+        let mut work: BTreeMap<&Label, Vec<Step>> = BTreeMap::new();
         for ((host, item), there) in wanted.iter().zip(there) {
             if there {
                 continue;
@@ -266,7 +264,7 @@ impl<L: Ledger> Run<L> {
                 creator: self.parties.creator(creator).account,
                 terms: Terms { duration_ms: None, units: None, scope: Label::new("all").expect("a good name") },
             };
-            work.entry(host).or_default().push(Action::RegisterItem(register));
+            work.entry(host).or_default().push(Action::RegisterItem(register).into());
         }
         if work.is_empty() {
             return Ok(());
@@ -294,23 +292,33 @@ impl<L: Ledger> Run<L> {
         }
     }
 
-    /// Brings in what buyers need for the rows still to be placed and do not have.
-    async fn fund_buyers(&self, plan: &Plan, missing: &[Row]) -> Result<()> {
-        let mut open: BTreeMap<(Label, AssetCode), u128> = BTreeMap::new();
+    /// Brings in what buyers need for the rows still to be placed and do not have. The reference follows from exactly
+    /// these rows, and the deposit is their whole sum: made again before it took effect it is the same one, and a file
+    /// that has grown brings in the money of its new rows only.
+    async fn fund_buyers(&self, missing: &[Row]) -> Result<()> {
+        let mut open: BTreeMap<(Label, AssetCode), BTreeMap<(&Label, &Label), Amount>> = BTreeMap::new();
         for row in missing.iter().filter(|r| r.mode != PayMode::Window) {
-            *open.entry((row.buyer.clone(), row.asset)).or_default() += u128::from(row.amount.units());
+            open.entry((row.buyer.clone(), row.asset)).or_default().insert((&row.origin, &row.order_id), row.amount);
         }
         let ids: Vec<AccountId> = open.keys().map(|(buyer, _)| self.parties.buyer(buyer).account).collect();
         let accounts = self.ledger.accounts(&ids).await?;
         let mut actions = Vec::new();
-        for (((buyer, asset), needed), account) in open.into_iter().zip(accounts) {
+        for (((buyer, asset), rows), account) in open.into_iter().zip(accounts) {
             let has = account.and_then(|a| a.money.get(&asset).copied()).unwrap_or_default().available;
-            let need = &plan.needs[&(buyer.clone(), asset)];
-            // A deposit that was made already answers as it did then, so the whole sum is named again, not the rest.
-            if let Some(amount) = Some(need.amount).filter(|_| u128::from(has.units()) < needed).and_then(amount_of) {
-                let to = self.parties.buyer(&buyer).account;
-                actions.push(deposit(need.reference.clone(), to, asset, amount));
+            let needed: u128 = rows.values().map(|amount| u128::from(amount.units())).sum();
+            let Some(amount) = Some(needed).filter(|n| u128::from(has.units()) < *n).and_then(amount_of) else {
+                continue;
+            };
+            let mut digest = Vec::new();
+            for ((origin, order_id), amount) in &rows {
+                for part in [origin, order_id] {
+                    digest.extend_from_slice(part.as_str().as_bytes());
+                    digest.push(0); // labels hold no zeros
+                }
+                digest.extend_from_slice(&amount.units().to_le_bytes());
             }
+            let reference = reference("orders", &[buyer.as_str().as_bytes(), asset.bytes(), &digest]);
+            actions.push(deposit(reference, self.parties.buyer(&buyer).account, asset, amount));
         }
         self.deposit("bringing money in", actions).await
     }
@@ -322,7 +330,7 @@ impl<L: Ledger> Run<L> {
         let gateway = self.parties.gateway.clone();
         let gateway = gateway.ok_or_else(|| eyre!("the key book has no key for a gateway of this chain"))?;
         let bar = self.output.progress(actions.len() as u64, what);
-        let refused = self.settle_actions(&bar, vec![(gateway, actions)]).await?;
+        let refused = self.settle_actions(&bar, vec![(gateway, actions.into_iter().map(Step::from).collect())]).await?;
         bar.finish_and_clear();
         self.warn("deposits were refused", &refused);
         Ok(())
@@ -369,7 +377,7 @@ impl<L: Ledger> Run<L> {
 
     // --- payments ---
 
-    fn pay_job(&self, row: &Row, homes: &BTreeMap<Label, AccountId>) -> Job {
+    fn pay_job(&self, row: &Row) -> Job {
         let (buyer, origin) = (self.parties.buyer(&row.buyer), self.parties.platform(&row.origin));
         let host = self.parties.platform(&row.host).account;
         let pay = Pay {
@@ -381,19 +389,14 @@ impl<L: Ledger> Run<L> {
             fee_bearer: FeeBearer::PAYEE,
             expected_total: row.amount,
         };
+        // The items have open prices, so the selling platform vouches for each with its own signature.
         let mut job = Job::new(buyer, Action::Pay(pay));
-        if row.mode == PayMode::Window || homes.get(&row.buyer) != Some(&origin.account) {
-            job.keys.push(origin.key.clone());
-        }
+        job.keys.push(origin.key.clone());
         job
     }
 
     /// Places orders in chunks, a bounded number at a time.
-    async fn pay(
-        self: &Arc<Self>,
-        rows: Vec<Row>,
-        homes: &BTreeMap<Label, AccountId>,
-    ) -> Result<(Vec<Paid>, Finality)> {
+    async fn pay(self: &Arc<Self>, rows: Vec<Row>) -> Result<(Vec<Paid>, Finality)> {
         let bar = self.output.progress(rows.len() as u64, "paying");
         let every = (rows.len() / self.options.sample.max(1)).max(1);
         let mut work: Vec<Vec<(Row, Job, bool)>> = Vec::new();
@@ -401,7 +404,7 @@ impl<L: Ledger> Run<L> {
             if i % self.options.chunk.max(1) == 0 {
                 work.push(Vec::new());
             }
-            let job = self.pay_job(&row, homes);
+            let job = self.pay_job(&row);
             let sampled = self.options.sample > 0 && i % every == every / 2;
             work.last_mut().expect("pushed above").push((row, job, sampled));
         }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use vostro_crypto::sha256;
-use vostro_types::transaction::{PayMode, Payee, PlanLeg, RefundPolicy, Share};
+use vostro_types::transaction::{Payee, PlanLeg, RefundPolicy, Share};
 use vostro_types::{Amount, AssetCode, Label, Ppm, allocate};
 
 use super::parse::Row;
@@ -43,15 +43,6 @@ pub fn reference(what: &str, parts: &[&[u8]]) -> Label {
     Label::new(format!("{what}:{}", hex::encode(&sha256(&bytes).0[..16]))).expect("short ASCII is a label")
 }
 
-/// What a buyer must have in an asset before its rows can be paid.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Need {
-    /// Sum of its rows that are paid on the ledger, in minor units.
-    pub amount: u128,
-    /// The deposit's reference; follows from those rows.
-    pub reference: Label,
-}
-
 /// Rows and what they need.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -63,33 +54,17 @@ pub struct Plan {
     pub creators: BTreeMap<Label, Label>,
     /// Items by host and name, with creator and asset.
     pub items: BTreeMap<(Label, Label), (Label, AssetCode)>,
-    /// Money by buyer and asset.
-    pub needs: BTreeMap<(Label, AssetCode), Need>,
 }
 
 impl Plan {
     /// The plan of rows.
     pub fn of(rows: Vec<Row>) -> Self {
         let mut plan = Plan::default();
-        let mut paid: BTreeMap<(Label, AssetCode), (u128, Vec<u8>)> = BTreeMap::new();
         for row in &rows {
             plan.buyers.entry(row.buyer.clone()).or_insert_with(|| row.origin.clone());
             plan.creators.entry(row.creator.clone()).or_insert_with(|| row.host.clone());
             let item = (row.host.clone(), row.item.clone());
             plan.items.entry(item).or_insert_with(|| (row.creator.clone(), row.asset));
-            if row.mode != PayMode::Window {
-                let (sum, digest) = paid.entry((row.buyer.clone(), row.asset)).or_default();
-                *sum += u128::from(row.amount.units());
-                digest.extend_from_slice(row.origin.as_str().as_bytes());
-                digest.push(0); // labels hold no zeros
-                digest.extend_from_slice(row.order_id.as_str().as_bytes());
-                digest.push(0);
-                digest.extend_from_slice(&row.amount.units().to_le_bytes());
-            }
-        }
-        for ((buyer, asset), (amount, digest)) in paid {
-            let reference = reference("orders", &[buyer.as_str().as_bytes(), asset.bytes(), &digest]);
-            plan.needs.insert((buyer, asset), Need { amount, reference });
         }
         plan.rows = rows;
         plan
@@ -100,6 +75,7 @@ impl Plan {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use vostro_types::transaction::PayMode;
 
     fn row(id: &str, buyer: &str, origin: &str, units: u64, mode: PayMode) -> Row {
         let label = |t: &str| Label::new(t).unwrap();
@@ -134,18 +110,6 @@ mod tests {
         ]);
         let name = |t: &str| Label::new(t).unwrap();
         assert_eq!(plan.buyers[&name("c1")], name("quill"), "the platform it buys from first");
-        assert_eq!(plan.needs.len(), 1, "window orders were collected off the ledger");
-        assert_eq!(plan.needs.values().next().unwrap().amount, 400);
         assert_eq!((plan.items.len(), plan.creators.len()), (1, 1));
-    }
-
-    #[test]
-    fn a_deposit_reference_follows_from_the_buyers_own_rows() {
-        let reference = |rows: Vec<Row>| Plan::of(rows).needs.into_values().next().unwrap().reference;
-        let one = || row("1", "c1", "quill", 100, PayMode::Instant);
-        let alone = reference(vec![one()]);
-        assert_eq!(alone, reference(vec![one(), row("2", "c2", "quill", 5, PayMode::Instant)]), "others do not matter");
-        assert_ne!(alone, reference(vec![row("1", "c1", "quill", 101, PayMode::Instant)]));
-        assert_ne!(alone, reference(vec![row("9", "c1", "quill", 100, PayMode::Instant)]));
     }
 }

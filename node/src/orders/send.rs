@@ -26,6 +26,19 @@ const POLL: (Duration, Duration) = (Duration::from_millis(10), Duration::from_mi
 /// How often a chunk's pending transactions are submitted again, in case a node forgot them.
 const RESUBMIT: Duration = Duration::from_secs(2);
 
+/// An action, and the key of somebody else who must consent to it.
+#[derive(Clone)]
+pub(super) struct Step {
+    pub(super) action: Action,
+    pub(super) consent: Option<SecretKey>,
+}
+
+impl From<Action> for Step {
+    fn from(action: Action) -> Self {
+        Step { action, consent: None }
+    }
+}
+
 /// A transaction to be signed when its turn comes.
 #[derive(Clone)]
 pub(super) struct Job {
@@ -38,11 +51,14 @@ pub(super) struct Job {
 
 impl Job {
     pub(super) fn new(party: &Party, action: Action) -> Self {
-        Job::batch(party, vec![action])
+        Job::batch(party, &[Step { action, consent: None }])
     }
 
-    pub(super) fn batch(party: &Party, actions: Vec<Action>) -> Self {
-        Job { sender: party.account, actions, keys: vec![party.key.clone()], salt: None }
+    /// Actions of one sender, signed by it and by all whose consent they need.
+    pub(super) fn batch(party: &Party, steps: &[Step]) -> Self {
+        let mut keys = vec![party.key.clone()];
+        keys.extend(steps.iter().filter_map(|step| step.consent.clone()));
+        Job { sender: party.account, actions: steps.iter().map(|step| step.action.clone()).collect(), keys, salt: None }
     }
 
     pub(super) fn sign(&self, chain: &Hash, valid_until: Time) -> Result<Transaction> {
@@ -139,14 +155,10 @@ impl<L: Ledger> Run<L> {
 
     /// Sends actions of one sender in batches; where a batch is refused, its actions one by one. Counts what was
     /// refused and why.
-    pub(super) async fn settle_actions(
-        &self,
-        bar: &ProgressBar,
-        work: Vec<(Party, Vec<Action>)>,
-    ) -> Result<Vec<String>> {
+    pub(super) async fn settle_actions(&self, bar: &ProgressBar, work: Vec<(Party, Vec<Step>)>) -> Result<Vec<String>> {
         let mut jobs = Vec::new();
-        for (party, actions) in &work {
-            jobs.extend(actions.chunks(ACTIONS).map(|chunk| Job::batch(party, chunk.to_vec())));
+        for (party, steps) in &work {
+            jobs.extend(steps.chunks(ACTIONS).map(|chunk| Job::batch(party, chunk)));
         }
         let mut singles = Vec::new();
         for some in jobs.chunks(8) {

@@ -375,7 +375,14 @@ impl Rig {
 
     /// Signs as `seed` and waits for the receipt, which must say that it took effect.
     pub async fn does(&self, seed: u8, sender: AccountId, action: Action) -> vostro_api::receipt::ReceiptJson {
-        let signed = Draft::new(sender).action(action).sign(&self.chain, &[&secret(seed)]).unwrap();
+        self.signed_by(&[seed], sender, action).await
+    }
+
+    /// The same with the keys of several.
+    pub async fn signed_by(&self, seeds: &[u8], sender: AccountId, action: Action) -> vostro_api::receipt::ReceiptJson {
+        let keys: Vec<SecretKey> = seeds.iter().map(|seed| secret(*seed)).collect();
+        let keys: Vec<&SecretKey> = keys.iter().collect();
+        let signed = Draft::new(sender).action(action).sign(&self.chain, &keys).unwrap();
         let receipt = self.client.submit_and_wait(&signed, Duration::from_secs(20)).await.unwrap();
         assert_eq!(receipt.status, TxStatus::Settled, "{receipt:?}");
         receipt
@@ -390,7 +397,7 @@ impl Rig {
         let (usd, host) = ("USD".parse().unwrap(), account_of(HARBOR));
         for (seed, kind, platform) in [(BUYER, AccountKind::User, NORTHWIND), (CREATOR, AccountKind::Creator, HARBOR)] {
             let open = OpenAccount { kind, policy: KeyPolicy::single(secret(seed).public()), salt: [0; 16] };
-            self.does(platform, account_of(platform), Action::OpenAccount(open)).await;
+            self.signed_by(&[platform, seed], account_of(platform), Action::OpenAccount(open)).await;
         }
         let leg = |payee, parts| PlanLeg {
             payee,
