@@ -284,6 +284,25 @@ async fn an_import_cut_short_anywhere_is_finished_by_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_has_grown_brings_in_the_money_of_its_new_rows_only() {
+    let (sim, book) = devnet();
+    let usd = "USD".parse().unwrap();
+    let custody = || read::custody(&sim.state.lock().unwrap().ledger, usd).net();
+    import(&sim, &book, &head(100)).await.unwrap();
+    let before = custody();
+    // the same rows in another order are the same rows
+    let mut lines: Vec<String> = head(100).lines().map(str::to_string).collect();
+    lines[1..].reverse();
+    import(&sim, &book, &(lines.join("\n") + "\n")).await.unwrap();
+    assert_eq!(custody(), before);
+    let grown = head(100) + "new-1,1998-01-01,c00004,northwind,harbor,creator-091,cds-2,USD,10.00,instant\n";
+    let report = import(&sim, &book, &grown).await.unwrap();
+    assert_eq!((report.accepted, report.already_there), (100, 99));
+    assert_eq!(custody(), before + 1000);
+    assert!(report.mismatches.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bad_rows_are_reported_by_line_and_disturb_nothing() {
     let (sim, book) = devnet();
     let header = sample().lines().next().unwrap().to_string();
