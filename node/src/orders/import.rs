@@ -296,7 +296,8 @@ impl<L: Ledger> Run<L> {
     /// these rows, and the deposit is their whole sum: made again before it took effect it is the same one, and a file
     /// that has grown brings in the money of its new rows only.
     async fn fund_buyers(&self, missing: &[Row]) -> Result<()> {
-        let mut open: BTreeMap<(Label, AssetCode), BTreeMap<(&Label, &Label), Amount>> = BTreeMap::new();
+        type Rows<'a> = BTreeMap<(&'a Label, &'a Label), Amount>;
+        let mut open: BTreeMap<(Label, AssetCode), Rows<'_>> = BTreeMap::new();
         for row in missing.iter().filter(|r| r.mode != PayMode::Window) {
             open.entry((row.buyer.clone(), row.asset)).or_default().insert((&row.origin, &row.order_id), row.amount);
         }
