@@ -217,9 +217,6 @@ impl Host {
             if self.stopping {
                 return self.drain(reports);
             }
-            if self.stopping {
-                return self.drain(reports);
-            }
             if self.wake.is_some_and(|at| at <= wall_time()) {
                 self.wake = None;
                 self.step(Event::Tick)?;
