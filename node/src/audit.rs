@@ -6,6 +6,7 @@ use std::path::Path;
 
 use color_eyre::eyre::{Result, WrapErr, ensure};
 use serde::Serialize;
+use vostro_engine::{ChainEnd, StoredBlock};
 use vostro_execution::{MemState, Overlay, genesis_state};
 use vostro_settlement::invariants;
 use vostro_storage::log::{Check, LogOptions};
@@ -13,7 +14,7 @@ use vostro_storage::state::{ExecutionState, SledStore, State, StateOptions};
 use vostro_storage::{BlockReader, Home, Journal, JournalDisks, JournalOptions};
 use vostro_types::{Genesis, VoteKind};
 
-use crate::boot::{ChainEnd, StoredBlock, decode_record, load_genesis, lock_home, tree_of};
+use crate::boot::{decode_record, load_genesis, lock_home, tree_of};
 use crate::config::{Config, HomePaths, Overrides};
 
 /// The invariants walk the whole state; they are checked once for so many blocks, and at the end.
@@ -108,7 +109,7 @@ fn replay(
             "block {height}: its certificate is for another block"
         );
         certificate.verify(&chain, &validators).wrap_err_with(|| format!("block {height}: its certificate"))?;
-        let candidate = end.execute(genesis, &state, block)?;
+        let candidate = end.execute(genesis, &state, block).wrap_err_with(|| format!("block {height}"))?;
         ensure!(candidate.executed.receipts == receipts, "block {height}: the stored receipts differ");
         state.apply(&candidate.executed.changes);
         audit.blocks += 1;

@@ -7,52 +7,32 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use color_eyre::eyre::{Result, WrapErr, bail, ensure, eyre};
-use vostro_consensus::{GuardMark, Record, Tip};
-use vostro_engine::candidate::{BlockLimits, Parent, validate};
-use vostro_engine::{Candidate, RecentIds};
-use vostro_execution::{StateRead, Tree, genesis_state, rebuild_tree};
+use color_eyre::eyre::{Report, Result, WrapErr, bail, ensure, eyre};
+use vostro_consensus::{GuardMark, Record};
+use vostro_engine::{ChainEnd, RecentIds, StoredBlock, Unreadable};
+use vostro_execution::{Tree, genesis_state, rebuild_tree};
 use vostro_storage::state::{ExecutionState, SledStore, State, StateOptions};
 use vostro_storage::{
     BlockReader, BlockRecord, Home, Journal, JournalDisks, JournalOptions, JournalReport, StorageError,
 };
-use vostro_types::codec::{MAX_BLOCK, decode};
+use vostro_types::codec::decode;
 use vostro_types::genesis::GenesisFile;
-use vostro_types::transaction::MAX_VALIDITY_MS;
-use vostro_types::{Block, BlockId, Certificate, Genesis, Hash, Height, Receipt, Time};
+use vostro_types::{Genesis, Height};
 
 use crate::config::{Config, HomePaths, StorageConfig};
 use crate::index::index_changes;
 
 /// Entries of the state read at once while the tree is rebuilt.
 const SCAN_CHUNK: usize = 4096;
-/// Largest encoded receipts of a block.
-const MAX_RECEIPTS: usize = 32 << 20;
 /// How long a killed process may take to let go of its home: the kernel finishes its writes first.
 const LOCK_WITHIN: Duration = Duration::from_secs(2);
-
-/// A block as the log holds it.
-#[derive(Clone, Debug)]
-pub struct StoredBlock {
-    /// The block.
-    pub block: Arc<Block>,
-    /// Its commit certificate.
-    pub certificate: Certificate,
-    /// Its receipts, deadlines' included.
-    pub receipts: Vec<Receipt>,
-}
 
 /// Decodes a record of the block log.
 ///
 /// # Errors
 /// If a part is not what this version writes; names the height and the part.
-pub fn decode_record(record: &BlockRecord) -> Result<StoredBlock> {
-    let part = |what: &str| format!("block {}: the {what} in the block log cannot be decoded", record.height);
-    let block: Block = decode(&record.block, MAX_BLOCK).wrap_err_with(|| part("block"))?;
-    let certificate: Certificate = decode(&record.certificate, MAX_BLOCK).wrap_err_with(|| part("certificate"))?;
-    let receipts: Vec<Receipt> = decode(&record.receipts, MAX_RECEIPTS).wrap_err_with(|| part("receipts"))?;
-    ensure!(block.header.height == Height(record.height), part("height"));
-    Ok(StoredBlock { block: Arc::new(block), certificate, receipts })
+pub fn decode_record(record: &BlockRecord) -> Result<StoredBlock, Unreadable> {
+    StoredBlock::decode(Height(record.height), &record.block, &record.certificate, &record.receipts)
 }
 
 /// Reads the genesis file of a home and checks its hash against the settings.
@@ -81,63 +61,6 @@ pub fn read_genesis(path: &Path) -> Result<Genesis> {
     let file: GenesisFile =
         serde_json::from_str(&text).wrap_err_with(|| format!("{} is not a genesis file", path.display()))?;
     file.parse().wrap_err_with(|| format!("{} is not a valid genesis", path.display()))
-}
-
-/// The last block of a chain, its state tree, and the ids that must not be executed again.
-pub struct ChainEnd {
-    /// The last block.
-    pub tip: Tip,
-    /// Its header's state root; the genesis state's at height 0.
-    pub tree: Tree,
-    /// Ids of the last validity window.
-    pub recent: RecentIds,
-}
-
-impl ChainEnd {
-    /// The chain before its first block.
-    pub fn genesis(genesis: &Genesis, tree: Tree) -> Self {
-        let tip = Tip { height: Height(0), block: BlockId(genesis.hash()), time: genesis.time, certificate: None };
-        ChainEnd { tip, tree, recent: RecentIds::default() }
-    }
-
-    /// Executes the next block on `state`, which is at this end. Every root and signature is checked.
-    ///
-    /// # Errors
-    /// If the block does not follow or does not reproduce; names the height and the rule.
-    pub fn execute(&self, genesis: &Genesis, state: &dyn StateRead, block: Arc<Block>) -> Result<Candidate> {
-        let height = block.header.height;
-        let validators = genesis.validator_set();
-        let parent = Parent {
-            chain: genesis.hash(),
-            id: self.tip.block,
-            height: self.tip.height,
-            time: self.tip.time,
-            state,
-            tree: &self.tree,
-            validators: &validators,
-            recent: &self.recent,
-        };
-        validate(&parent, block, None, limits(genesis)).wrap_err_with(|| format!("block {height}"))
-    }
-
-    /// Moves to a block that was executed here.
-    pub fn advance(&mut self, candidate: &Candidate, certificate: Certificate) {
-        let header = &candidate.block.header;
-        for (transaction, id) in candidate.block.transactions.iter().zip(&candidate.ids) {
-            self.recent.insert(*id, transaction.body.valid_until);
-        }
-        self.recent.forget_before(header.time);
-        self.tree = candidate.executed.tree.clone();
-        self.tip =
-            Tip { height: header.height, block: certificate.block, time: header.time, certificate: Some(certificate) };
-    }
-}
-
-fn limits(genesis: &Genesis) -> BlockLimits {
-    BlockLimits {
-        transactions: genesis.consensus.max_block_transactions as usize,
-        bytes: genesis.consensus.max_block_bytes as usize,
-    }
 }
 
 /// A home that is open and at its last durable block.
@@ -250,14 +173,13 @@ fn try_state(
     }
     let view = ExecutionState::new(state.reader());
     if at > 0 {
-        let stored = decode_record(&blocks.block(at)?.ok_or_else(|| eyre!("block {at} is missing from the log"))?)?;
-        end.tip = Tip {
-            height: Height(at),
-            block: stored.certificate.block,
-            time: stored.block.header.time,
-            certificate: Some(stored.certificate),
-        };
-        end.recent = recent_ids(blocks, &genesis.hash(), at, end.tip.time)?;
+        let stored = stored_block(blocks, at)?;
+        end.tip = stored.tip();
+        end.recent = RecentIds::rebuild(
+            &genesis.hash(),
+            &end.tip,
+            (1..=at).rev().map(|h| Ok::<_, Report>(stored_block(blocks, h)?.block)),
+        )?;
         end.tree = tree_of(&view);
         ensure!(
             end.tree.root() == stored.block.header.state_root,
@@ -273,12 +195,18 @@ fn try_state(
     }
     for record in blocks.blocks(at + 1) {
         let stored = decode_record(&record?)?;
-        let candidate = end.execute(genesis, &view, stored.block.clone())?;
+        let height = stored.block.header.height;
+        let candidate =
+            end.execute(genesis, &view, stored.block.clone()).wrap_err_with(|| format!("block {height}"))?;
         let index = index_changes(&candidate.block, &candidate.ids, &candidate.executed.receipts);
-        state.apply(stored.block.header.height.0, candidate.executed.changes.clone().into_iter().collect(), index)?;
+        state.apply(height.0, candidate.executed.changes.clone().into_iter().collect(), index)?;
         end.advance(&candidate, stored.certificate);
     }
     Ok((state, end))
+}
+
+fn stored_block(blocks: &BlockReader, height: u64) -> Result<StoredBlock> {
+    Ok(decode_record(&blocks.block(height)?.ok_or_else(|| eyre!("block {height} is missing from the log"))?)?)
 }
 
 /// The tree of a state, from all its entries.
@@ -292,22 +220,4 @@ pub fn tree_of(state: &ExecutionState) -> Tree {
         Some(chunk)
     });
     rebuild_tree(entries.by_ref().flatten())
-}
-
-/// Ids of the blocks that end at `last` and may still be valid at `time`.
-fn recent_ids(blocks: &BlockReader, chain: &Hash, last: u64, time: Time) -> Result<RecentIds> {
-    let mut recent = RecentIds::default();
-    let oldest = time.minus(MAX_VALIDITY_MS);
-    for height in (1..=last).rev() {
-        let record = blocks.block(height)?.ok_or_else(|| eyre!("block {height} is missing from the log"))?;
-        let block: Block = decode(&record.block, MAX_BLOCK)?;
-        if block.header.time < oldest {
-            break;
-        }
-        for transaction in &block.transactions {
-            recent.insert(transaction.body.id(chain), transaction.body.valid_until);
-        }
-    }
-    recent.forget_before(time);
-    Ok(recent)
 }

@@ -11,7 +11,8 @@ use vostro_types::block::HEADER_VERSION;
 use vostro_types::codec::encode;
 use vostro_types::transaction::{MAX_VALIDITY_MS, verify_all};
 use vostro_types::{
-    Block, BlockId, Hash, Header, Height, Outcome, Receipt, Time, Transaction, TxId, ValidatorSet, VerifiedTransaction,
+    Block, BlockId, Genesis, Hash, Header, Height, Outcome, Receipt, Time, Transaction, TxId, ValidatorSet,
+    VerifiedTransaction,
 };
 
 use crate::mempool::Mempool;
@@ -47,6 +48,17 @@ pub struct BlockLimits {
     pub transactions: usize,
     /// Most bytes of encoded transactions.
     pub bytes: usize,
+}
+
+impl BlockLimits {
+    /// The caps that a genesis sets.
+    pub fn of(genesis: &Genesis) -> Self {
+        let consensus = &genesis.consensus;
+        BlockLimits {
+            transactions: consensus.max_block_transactions as usize,
+            bytes: consensus.max_block_bytes as usize,
+        }
+    }
 }
 
 /// A block and what executing it does.

@@ -303,14 +303,10 @@ impl Engine {
         let config = Config { chain, validators: validators.clone(), key, timing };
         let at = (tip.block, tip.height, tip.time);
         let (replica, effects) = Replica::boot(config, Durable { tip, guard, records }, now);
-        let consensus = &genesis.consensus;
         let mut engine = Engine {
             chain,
             validators,
-            block_limits: BlockLimits {
-                transactions: consensus.max_block_transactions as usize,
-                bytes: consensus.max_block_bytes as usize,
-            },
+            block_limits: BlockLimits::of(&genesis),
             replica,
             mempool: Mempool::new(limits.mempool),
             recent,

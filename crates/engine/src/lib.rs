@@ -12,6 +12,7 @@
 //! itself with equal roots; what a client is told follows from blocks the host has made durable.
 
 pub mod candidate;
+pub mod chain;
 mod engine;
 pub mod mempool;
 pub mod recent;
@@ -19,6 +20,7 @@ pub mod sync;
 pub mod wire;
 
 pub use candidate::{BlockLimits, Candidate, Invalid, Parent, validate};
+pub use chain::{ChainEnd, StoredBlock, Unreadable};
 pub use engine::{
     Action, Admission, Boot, Committed, Engine, EngineLimits, Event, FORWARD_AFTER_MS, Missing, Refusal, Snapshot,
 };

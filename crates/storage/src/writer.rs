@@ -88,9 +88,17 @@ pub enum Report {
     Fatal(StorageError),
 }
 
+/// Writes that become durable together, and the number they are reported by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Rises from batch to batch.
+    pub ticket: u64,
+    /// In this order within each log.
+    pub writes: Vec<Write>,
+}
+
 struct Job {
-    ticket: u64,
-    writes: Vec<Write>,
+    batch: Batch,
     bytes: usize,
 }
 
@@ -135,7 +143,7 @@ impl Writer {
         if self.failed.load(Ordering::Acquire) {
             return Err(stopped());
         }
-        let job = Job { ticket, writes, bytes };
+        let job = Job { batch: Batch { ticket, writes }, bytes };
         self.jobs.as_ref().ok_or_else(stopped)?.send(job).map_err(|_| stopped())?;
         self.next_ticket = ticket.saturating_add(1);
         Ok(())
@@ -182,13 +190,13 @@ fn run(
 ) -> Result<Journal, String> {
     while let Ok(first) = jobs.recv() {
         let mut bytes = first.bytes;
-        let mut group = vec![first];
+        let mut group = vec![first.batch];
         while bytes < GROUP_BYTES && group.len() < QUEUE_JOBS {
             let Ok(job) = jobs.try_recv() else { break };
             bytes = bytes.saturating_add(job.bytes);
-            group.push(job);
+            group.push(job.batch);
         }
-        match persist(&mut journal, group) {
+        match persist(&mut journal, &group) {
             Ok(persisted) => {
                 for (ticket, consensus_next) in persisted {
                     report(Report::Persisted { ticket, consensus_next });
@@ -206,9 +214,13 @@ fn run(
     Ok(journal)
 }
 
-/// Makes a group durable; gives each ticket with the next consensus sequence number after it.
-fn persist(journal: &mut Journal, group: Vec<Job>) -> Result<Vec<(u64, u64)>, StorageError> {
-    for write in group.iter().flat_map(|job| &job.writes) {
+/// Makes a group durable, in the order the module describes; gives each ticket with the next consensus sequence number
+/// after it. The writing thread calls this; whoever has no thread (a simulation) may call it himself.
+///
+/// # Errors
+/// Whatever the disk refuses. What was written is then unknown: the journal must not be used any more.
+pub fn persist(journal: &mut Journal, group: &[Batch]) -> Result<Vec<(u64, u64)>, StorageError> {
+    for write in group.iter().flat_map(|batch| &batch.writes) {
         if let Write::Block { height, block, certificate, receipts } = write {
             journal.blocks.append(*height, block, certificate, receipts)?;
         }
@@ -218,8 +230,8 @@ fn persist(journal: &mut Journal, group: Vec<Job>) -> Result<Vec<(u64, u64)>, St
     let mut persisted = Vec::with_capacity(group.len());
     let mut guard = None;
     let mut prune = 0;
-    for job in &group {
-        for write in &job.writes {
+    for batch in group {
+        for write in &batch.writes {
             match write {
                 Write::Consensus { kind, payload } => {
                     journal.consensus.append(*kind, payload)?;
@@ -229,7 +241,7 @@ fn persist(journal: &mut Journal, group: Vec<Job>) -> Result<Vec<(u64, u64)>, St
                 Write::Block { .. } => {}
             }
         }
-        persisted.push((job.ticket, journal.consensus.next_sequence()));
+        persisted.push((batch.ticket, journal.consensus.next_sequence()));
     }
     journal.consensus.sync()?;
 
