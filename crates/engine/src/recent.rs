@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use vostro_types::{Time, TxId};
 
 /// Ids that must not be executed again.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RecentIds {
     ids: BTreeMap<TxId, Time>,
     expiry: BTreeMap<(Time, TxId), ()>,

@@ -1,0 +1,186 @@
+//! What must hold, looked at from outside: one reference ledger that every honest validator's blocks are held against.
+//!
+//! Invariant: the reference advances only by blocks that carry a certificate, reproduce when executed on it, hold only
+//! transactions that clients signed, each once, and leave a state in which every invariant of the contract holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use vostro_consensus::{Evidence, Position, Signed};
+use vostro_crypto::{Hash, sha256};
+use vostro_engine::candidate::{BlockLimits, Parent, build};
+use vostro_engine::mempool::{Mempool, MempoolLimits};
+use vostro_engine::{ChainEnd, Committed};
+use vostro_execution::{MemState, Overlay};
+use vostro_settlement::invariants;
+use vostro_types::{
+    Block, BlockId, Genesis, Height, Outcome, Receipt, Time, TxId, ValidatorIndex, ValidatorSet, View, VoteKind,
+};
+
+use crate::machine::genesis_end;
+
+/// The reference ledger and what was seen of the validators.
+pub struct Checker {
+    genesis: Arc<Genesis>,
+    chain: Hash,
+    set: ValidatorSet,
+    state: MemState,
+    end: ChainEnd,
+    /// Decided blocks with their receipts, from height 1.
+    pub decided: Vec<(BlockId, View, Vec<Receipt>)>,
+    /// Transactions in decided blocks.
+    pub settled: BTreeMap<TxId, Outcome>,
+    /// Transactions that clients handed in.
+    pub submitted: BTreeSet<TxId>,
+    says: BTreeMap<(ValidatorIndex, Position), Hash>,
+    /// Who was accused, of what.
+    pub accused: BTreeSet<(ValidatorIndex, &'static str)>,
+    /// Signatures in certificates checked here.
+    pub blocks_checked: u64,
+}
+
+impl Checker {
+    /// The ledger of a genesis.
+    pub fn new(genesis: &Arc<Genesis>) -> Self {
+        let (state, end) = genesis_end(genesis);
+        Checker {
+            genesis: genesis.clone(),
+            chain: genesis.hash(),
+            set: genesis.validator_set(),
+            state,
+            end,
+            decided: Vec::new(),
+            settled: BTreeMap::new(),
+            submitted: BTreeSet::new(),
+            says: BTreeMap::new(),
+            accused: BTreeSet::new(),
+            blocks_checked: 0,
+        }
+    }
+
+    /// The highest decided height.
+    pub fn height(&self) -> Height {
+        self.end.tip.height
+    }
+
+    /// The root of the reference state.
+    pub fn root(&self) -> Hash {
+        self.end.tree.root()
+    }
+
+    /// Reads the reference state.
+    pub fn read<T>(&self, f: impl FnOnce(&dyn vostro_settlement::Reader) -> T) -> T {
+        f(&Overlay::new(&self.state))
+    }
+
+    /// A validator committed a block.
+    ///
+    /// # Errors
+    /// The property that does not hold.
+    pub fn committed(&mut self, committed: &Committed) -> Result<(), String> {
+        let height = committed.block.header.height;
+        let id = committed.block.id();
+        let certificate = &committed.certificate;
+        if certificate.kind != VoteKind::Commit || certificate.height != height || certificate.block != id {
+            return Err(format!("CERTIFICATE: that of block h{height} is for another block"));
+        }
+        certificate.verify(&self.chain, &self.set).map_err(|e| format!("CERTIFICATE: h{height}: {e}"))?;
+        if let Some((decided, view, receipts)) = self.decided.get(height.0 as usize - 1) {
+            if *decided != id {
+                return Err(format!(
+                    "AGREEMENT: h{height} is decided as {} in v{view} and as {} in v{}",
+                    short(decided),
+                    short(&id),
+                    certificate.view
+                ));
+            }
+            if *receipts != committed.receipts {
+                return Err(format!("EXECUTION: receipts of h{height} differ between validators"));
+            }
+            return Ok(());
+        }
+        if height != self.height().next() {
+            return Err(format!("ORDER: h{height} is decided after h{}", self.height()));
+        }
+        let candidate = self
+            .end
+            .execute(&self.genesis, &self.state, committed.block.clone())
+            .map_err(|e| format!("VALIDITY: h{height}: {e}"))?;
+        if candidate.executed.receipts != committed.receipts || candidate.executed.tree.root() != committed.tree.root()
+        {
+            return Err(format!("EXECUTION: h{height} gives other receipts or another root than the reference"));
+        }
+        for (tx, receipt) in candidate.ids.iter().zip(&committed.receipts) {
+            if !self.submitted.contains(tx) {
+                return Err(format!("VALIDITY: h{height} holds transaction {tx} that no client handed in"));
+            }
+            if self.settled.insert(*tx, receipt.outcome.clone()).is_some() {
+                return Err(format!("EXACTLY ONCE: transaction {tx} is in two blocks"));
+            }
+        }
+        let before = self.state.clone();
+        self.state.apply(&candidate.executed.changes);
+        let (old, new) = (Overlay::new(&before), Overlay::new(&self.state));
+        invariants::check_step(&old, &new, &committed.receipts).map_err(|e| format!("INVARIANT: h{height}: {e}"))?;
+        invariants::check(&new).map_err(|e| format!("INVARIANT: h{height}: {e}"))?;
+        self.end.advance(&candidate, certificate.clone());
+        self.decided.push((id, certificate.view, committed.receipts.clone()));
+        self.blocks_checked += 1;
+        Ok(())
+    }
+
+    /// An honest validator sends something it signed.
+    ///
+    /// # Errors
+    /// If it signed something else at the same position before, in this life or an earlier one.
+    pub fn said(&mut self, signed: &Signed) -> Result<(), String> {
+        let statement = signed.message.statement();
+        let Some(position) = statement.position() else { return Ok(()) };
+        let digest = sha256(&statement.bytes(&self.chain, &self.set));
+        if *self.says.entry((signed.sender, position)).or_insert(digest) == digest {
+            return Ok(());
+        }
+        Err(format!("CONTRADICTION: v{} signed two statements at {position:?}", signed.sender))
+    }
+
+    /// A validator holds evidence.
+    ///
+    /// # Errors
+    /// If it does not verify, or accuses one of the honest.
+    pub fn evidence(&mut self, evidence: &Evidence, honest: impl Fn(ValidatorIndex) -> bool) -> Result<(), String> {
+        let accused = evidence.validator();
+        if !evidence.verify(&self.chain, &self.set) {
+            return Err(format!("EVIDENCE: {} against v{accused} does not verify", evidence.name()));
+        }
+        if honest(accused) {
+            return Err(format!("EVIDENCE: {} against the honest v{accused}", evidence.name()));
+        }
+        self.accused.insert((accused, evidence.name()));
+        Ok(())
+    }
+
+    /// A valid block beside any other of the next height: what a lying primary proposes to some.
+    pub fn alternative(&self, height: Height, time: Time) -> Option<Arc<Block>> {
+        if height != self.height().next() || time <= self.end.tip.time {
+            return None;
+        }
+        let parent = Parent {
+            chain: self.chain,
+            id: self.end.tip.block,
+            height: self.end.tip.height,
+            time: self.end.tip.time,
+            state: &self.state,
+            tree: &self.end.tree,
+            validators: &self.set,
+            recent: &self.end.recent,
+        };
+        let nothing = Mempool::new(MempoolLimits::default());
+        Some(build(&parent, &nothing, BlockLimits::of(&self.genesis), time).0.block)
+    }
+}
+
+/// The first bytes of a block's id, for people.
+pub fn short(id: &BlockId) -> String {
+    let [a, b, c, ..] = id.0.0;
+    format!("{a:02x}{b:02x}{c:02x}")
+}
