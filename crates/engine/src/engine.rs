@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vostro_consensus::{
     Config, DecidedBlock, Durable, Effect, Effects, Evidence, GuardMark, Input, Record, Replica, Seq, Signed, Timing,
-    Tip, To,
+    Tip, To, Verified,
 };
 use vostro_execution::{Changes, Layered, Overlay, StateRead, Tree};
 use vostro_settlement::{BlockContext, read};
@@ -67,6 +67,8 @@ pub enum Event {
         /// Its bytes.
         bytes: Vec<u8>,
     },
+    /// A message of the ordering protocol that the host verified, as [`Event::Message`] would have been.
+    Verified(Verified),
     /// Clients handed in transactions whose signatures verify.
     Submitted {
         /// Comes back in [`Action::Admitted`].
@@ -339,6 +341,7 @@ impl Engine {
         let mut actions = Vec::new();
         match event {
             Event::Message { from, bytes } => self.message(from, &bytes, &mut actions),
+            Event::Verified(message) => self.input(Input::Message(message), &mut actions),
             Event::Submitted { ticket, transactions } => self.submitted(ticket, transactions, &mut actions),
             Event::Gossiped { transactions } => {
                 for transaction in transactions {

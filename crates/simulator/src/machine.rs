@@ -142,6 +142,7 @@ pub struct Running {
     pub engine: Engine,
     journal: Journal,
     state: SharedState,
+    applied: Height,
     next_ticket: u64,
     queued: Vec<Batch>,
     writing: Vec<Batch>,
@@ -225,8 +226,11 @@ impl Machine {
             .map_err(|e| BootError::Content(format!("the guard's mark: {e}")))?;
         let (state, end) = self.roll_forward(genesis, &journal)?;
         let records = records(&journal, end.tip.height)?;
+        // What is read back is durable: opening the log syncs it.
+        self.durable.extend(records.iter().filter_map(own_signature));
         self.stored = Some(Materialised { state: state.clone(), end: copy(&end) });
         let shared = SharedState(Arc::new(RwLock::new(state)));
+        let applied = end.tip.height;
         let boot = Boot {
             genesis: genesis.clone(),
             key: Some(self.key.clone()),
@@ -244,6 +248,7 @@ impl Machine {
             engine,
             journal,
             state: shared,
+            applied,
             next_ticket: 1,
             queued: Vec::new(),
             writing: Vec::new(),
@@ -316,6 +321,7 @@ impl Machine {
                     }
                     Waiting::Block(committed) => {
                         running.state.apply(&committed.changes);
+                        running.applied = committed.block.header.height;
                         if committed.block.header.height.0.is_multiple_of(PRUNE_INTERVAL) {
                             let ticket = running.next_ticket;
                             running.next_ticket += 1;
@@ -353,10 +359,10 @@ impl Machine {
         self.stored = None;
     }
 
-    /// Keeps the state as it is now for the next start.
+    /// Keeps the state as it is now for the next start, if this is the block it is at.
     pub fn materialise(&mut self, committed: &Committed, genesis: &Genesis) {
-        let Some(running) = &self.running else { return };
         let header = &committed.block.header;
+        let Some(running) = self.running.as_ref().filter(|running| running.applied == header.height) else { return };
         let tip = StoredBlock {
             block: committed.block.clone(),
             certificate: committed.certificate.clone(),
@@ -420,11 +426,14 @@ pub fn record_writes(records: &[Record], guard: Option<GuardMark>) -> (Vec<Write
     let mut writes: Vec<Write> =
         records.iter().map(|record| Write::Consensus { kind: 1, payload: record.encode() }).collect();
     writes.extend(guard.map(|mark| Write::Guard(encode(&mark))));
-    let own = |record: &Record| match record {
+    (writes, records.iter().filter_map(own_signature).collect())
+}
+
+fn own_signature(record: &Record) -> Option<Signature> {
+    match record {
         Record::Own(signed) => Some(signed.signature),
         Record::Accepted(_) | Record::Prepared(_) => None,
-    };
-    (writes, records.iter().filter_map(own).collect())
+    }
 }
 
 /// Records of the consensus log above a height.

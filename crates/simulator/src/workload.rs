@@ -10,7 +10,7 @@ use vostro_types::genesis::{ConsensusParameters, FeeSchedule, GENESIS_VERSION, G
 use vostro_types::transaction::*;
 use vostro_types::{
     AccountId, AccountKind, Action, Amount, Asset, AssetCode, Body, Genesis, Hash, KeyPolicy, Label, Payload, Ppm,
-    SecretKey, Time, Transaction, TxId, Validator,
+    SecretKey, Time, TxId, Validator, VerifiedTransaction,
 };
 
 use crate::dice::Dice;
@@ -36,7 +36,7 @@ pub struct Payment {
     /// Its id.
     pub id: TxId,
     /// What is handed in.
-    pub transaction: Transaction,
+    pub transaction: VerifiedTransaction,
     /// Handed in when all of lower stages are settled.
     pub stage: u8,
     /// Not before this many milliseconds after its stage began.
@@ -169,6 +169,7 @@ impl Cast {
         } else {
             body.sign(&self.chain, signers)
         };
+        let transaction = transaction.verify(&self.chain).expect("signed just now");
         self.payments.push(Payment { id: tx, transaction, stage, after, forged });
     }
 

@@ -3,17 +3,20 @@
 //! Invariant: what happens is a function of the settings alone. Events of one time happen in the order in which they
 //! were planned, every choice comes from one [`Dice`], and nothing iterates over an unordered collection.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use vostro_consensus::{Message, Signed, To};
+use vostro_consensus::{Message, Signed, To, Verified};
 use vostro_crypto::Hash;
 use vostro_engine::wire::{GossipBatch, SyncRequest, SyncResponse};
 use vostro_engine::{Action, Event as Input};
 use vostro_storage::disk::Crash;
 use vostro_types::transaction::verify_all;
-use vostro_types::{BlockId, Genesis, Height, Outcome as TxOutcome, SecretKey, Time, ValidatorIndex, ValidatorSet};
+use vostro_types::{
+    BlockId, Genesis, Height, Outcome as TxOutcome, SecretKey, Time, ValidatorIndex, ValidatorSet, VerifiedTransaction,
+};
 
 use crate::byzantine::{Habits, Liar, remember};
 use crate::check::{Checker, short};
@@ -37,10 +40,28 @@ const MAX_EVENTS: u64 = 20_000_000;
 /// What travels over a link.
 #[derive(Clone)]
 enum Parcel {
-    Message(Rc<[u8]>),
-    Batch(Rc<[u8]>),
+    Message(Rc<Packet>),
+    Batch(Rc<Batch>),
     Ask { number: u64, request: SyncRequest },
     Answer { number: u64, bytes: Option<Rc<[u8]>> },
+}
+
+/// Bytes of a message; whether they verify is a function of them alone, so it is found out once for all receivers.
+struct Packet {
+    bytes: Vec<u8>,
+    verified: OnceCell<Option<Verified>>,
+}
+
+impl Packet {
+    fn new(bytes: Vec<u8>) -> Rc<Self> {
+        Rc::new(Packet { bytes, verified: OnceCell::new() })
+    }
+}
+
+/// Bytes of a batch of transactions, likewise.
+struct Batch {
+    bytes: Vec<u8>,
+    verified: OnceCell<Vec<VerifiedTransaction>>,
 }
 
 enum Event {
@@ -380,14 +401,15 @@ impl World {
             }
             Action::Send { to, bytes } => self.send(at, to, bytes)?,
             Action::Gossip(bytes) => {
-                let bytes: Rc<[u8]> = bytes.into();
+                let batch = Rc::new(Batch { bytes, verified: OnceCell::new() });
                 for other in (0..self.machines.len()).filter(|other| *other != at) {
-                    self.post(at, other, Parcel::Batch(bytes.clone()), "batch".into());
+                    self.post(at, other, Parcel::Batch(batch.clone()), "batch".into());
                 }
             }
             Action::Forward { to, bytes } => {
+                let batch = Rc::new(Batch { bytes, verified: OnceCell::new() });
                 for other in self.of(to) {
-                    self.post(at, other, Parcel::Batch(bytes.clone().into()), "forwarded batch".into());
+                    self.post(at, other, Parcel::Batch(batch.clone()), "forwarded batch".into());
                 }
             }
             Action::Request { to, request } => {
@@ -517,18 +539,18 @@ impl World {
                 for (falsified, late) in liar.speak(&signed, &mut self.dice).messages {
                     self.figures.falsified += u64::from(falsified != bytes);
                     let what = Signed::decode(&falsified).map_or_else(|_| "garbage".into(), |s| describe(&s));
-                    self.post_late(at, other, Parcel::Message(falsified.into()), what.into(), late);
+                    self.post_late(at, other, Parcel::Message(Packet::new(falsified)), what.into(), late);
                 }
             }
             return Ok(());
         }
         let what: Rc<str> = describe(&signed).into();
-        let bytes: Rc<[u8]> = bytes.into();
+        let packet = Packet::new(bytes);
         for other in receivers {
             self.figures.messages += 1;
-            self.figures.bytes += bytes.len() as u64;
+            self.figures.bytes += packet.bytes.len() as u64;
             self.figures.signatures += signatures(&signed);
-            self.post(at, other, Parcel::Message(bytes.clone()), what.clone());
+            self.post(at, other, Parcel::Message(packet.clone()), what.clone());
         }
         Ok(())
     }
@@ -558,14 +580,25 @@ impl World {
         let line = format!("<- {} {what}", self.names[from]);
         self.note(to, &line);
         match parcel {
-            Parcel::Message(bytes) => {
-                let from = Some(self.machines[from].validator);
-                self.step(to, Input::Message { from, bytes: bytes.to_vec() })
+            Parcel::Message(packet) => {
+                let verified = packet
+                    .verified
+                    .get_or_init(|| Signed::decode(&packet.bytes).and_then(|s| s.verify(&self.chain, &self.set)).ok());
+                match verified {
+                    Some(message) => self.step(to, Input::Verified(message.clone())),
+                    None => {
+                        let from = Some(self.machines[from].validator);
+                        self.step(to, Input::Message { from, bytes: packet.bytes.clone() })
+                    }
+                }
             }
-            Parcel::Batch(bytes) => {
-                let Ok(batch) = GossipBatch::from_bytes(&bytes) else { return Ok(()) };
-                let transactions = verify_all(batch.transactions, &self.chain).into_iter().flatten().collect();
-                self.step(to, Input::Gossiped { transactions })
+            Parcel::Batch(batch) => {
+                let transactions = batch.verified.get_or_init(|| {
+                    let transactions =
+                        GossipBatch::from_bytes(&batch.bytes).map(|b| b.transactions).unwrap_or_default();
+                    verify_all(transactions, &self.chain).into_iter().flatten().collect()
+                });
+                self.step(to, Input::Gossiped { transactions: transactions.clone() })
             }
             Parcel::Ask { number, request } => {
                 let answer = self.machines[to].serve(request).and_then(|response| self.answer(to, response));
@@ -684,7 +717,6 @@ impl World {
         for group in due.chunks(CLIENT_BATCH) {
             let at = self.dice.below(self.machines.len() as u64) as usize;
             let transactions = group.iter().map(|i| self.payments[*i].transaction.clone()).collect();
-            let transactions = verify_all(transactions, &self.chain).into_iter().flatten().collect();
             for i in group {
                 self.tried.insert(*i, self.now);
             }
