@@ -14,10 +14,12 @@
 //! not hold and the lines that led there.
 
 pub mod byzantine;
+pub mod campaign;
 pub mod check;
 pub mod dice;
 pub mod faults;
 pub mod machine;
+pub mod scale;
 pub mod trace;
 pub mod workload;
 pub mod world;

@@ -91,11 +91,13 @@ pub struct PlannedCrash {
 pub struct Figures {
     /// Events that happened.
     pub events: u64,
-    /// Messages of the ordering protocol sent, one for each receiver.
+    /// Proposals, votes and view-changes sent, one for each receiver.
     pub messages: u64,
+    /// Status messages sent, likewise.
+    pub statuses: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Signatures in messages delivered, certificates and claims included.
+    /// Signatures in these messages, certificates and claims included.
     pub signatures: u64,
     /// Crashes.
     pub crashes: u64,
@@ -129,6 +131,8 @@ pub struct World {
     pub planned: Option<PlannedCrash>,
     /// Actions carried out, by machine.
     pub actions: Vec<u64>,
+    /// When each height was first proposed.
+    pub proposed_at: BTreeMap<Height, u64>,
     genesis: Arc<Genesis>,
     chain: Hash,
     set: ValidatorSet,
@@ -191,6 +195,7 @@ impl World {
             figures: Figures::default(),
             planned: None,
             actions: vec![0; count],
+            proposed_at: BTreeMap::new(),
             chain: genesis.hash(),
             set: genesis.validator_set(),
             genesis,
@@ -516,6 +521,7 @@ impl World {
             self.figures.view_changes += 1;
         }
         if let Message::PrePrepare(proposal) = &signed.message {
+            self.proposed_at.entry(proposal.height).or_insert(self.now);
             remember(&mut self.blocks, (proposal.height, proposal.block.id()));
         }
         if self.habits.iter().any(Option::is_some) {
@@ -547,9 +553,13 @@ impl World {
         let what: Rc<str> = describe(&signed).into();
         let packet = Packet::new(bytes);
         for other in receivers {
-            self.figures.messages += 1;
-            self.figures.bytes += packet.bytes.len() as u64;
-            self.figures.signatures += signatures(&signed);
+            if matches!(signed.message, Message::Status(_)) {
+                self.figures.statuses += 1;
+            } else {
+                self.figures.messages += 1;
+                self.figures.bytes += packet.bytes.len() as u64;
+                self.figures.signatures += signatures(&signed);
+            }
             self.post(at, other, Parcel::Message(packet.clone()), what.clone());
         }
         Ok(())
@@ -631,6 +641,11 @@ impl World {
         self.step(at, Input::SyncAnswer { from, bytes })
     }
 
+    /// One of two sides for each machine.
+    fn sides(&mut self) -> Vec<bool> {
+        (0..self.machines.len()).map(|_| self.dice.chance(5000)).collect()
+    }
+
     /// Cuts links at random, and keeps twins apart: each talks with its part of the others.
     ///
     /// # Errors
@@ -638,26 +653,20 @@ impl World {
     pub fn recut(&mut self) -> Checked {
         let before = std::mem::take(&mut self.cut);
         let count = self.machines.len();
-        let all = (1u64 << count) - 1;
         if self.dice.chance(self.weather.cut) {
-            let mask = self.dice.below(all + 1);
-            for a in 0..count {
-                for b in 0..count {
-                    if (mask >> a) & 1 != (mask >> b) & 1 {
-                        self.cut.insert((a, b));
-                    }
-                }
-            }
+            let side = self.sides();
+            let pairs = (0..count).flat_map(|a| (0..count).map(move |b| (a, b)));
+            self.cut.extend(pairs.filter(|(a, b)| side[*a] != side[*b]));
         }
         if self.dice.chance(self.weather.cut / 2) {
             // one direction only
             let (a, b) = (self.dice.below(count as u64) as usize, self.dice.below(count as u64) as usize);
             self.cut.insert((a, b));
         }
-        let mask = self.dice.below(all + 1);
+        let side = self.sides();
         for a in 0..count {
-            if let Kind::Twin(side) = self.machines[a].kind {
-                for b in (0..count).filter(|b| (mask >> b) & 1 == u64::from(side)) {
+            if let Kind::Twin(mine) = self.machines[a].kind {
+                for b in (0..count).filter(|b| side[*b] == (mine == 1)) {
                     self.cut.insert((a, b));
                     self.cut.insert((b, a));
                 }

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod orders;
 pub mod query;
 pub mod remote;
+pub mod simulate;
 pub mod start;
 pub mod tx;
 pub mod version;
@@ -69,6 +70,9 @@ pub enum Command {
     /// Replay order files
     #[command(subcommand)]
     Orders(orders::OrdersCommand),
+    // --- proofs for engineers ---
+    /// Run whole networks in virtual time, under faults drawn from a seed
+    Simulate(simulate::SimulateArgs),
     // --- the binary itself ---
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
@@ -93,6 +97,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Tx(command) => tx::run(command, output).await,
         Command::Query(command) => query::run(command, output).await,
         Command::Orders(command) => orders::run(command, output).await,
+        Command::Simulate(args) => simulate::run(args, output),
         Command::Completions(args) => completions::run(&args),
         Command::Version => version::run(output),
     }
