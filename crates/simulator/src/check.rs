@@ -143,6 +143,14 @@ impl Checker {
         Err(format!("CONTRADICTION: v{} signed two statements at {position:?}", signed.sender))
     }
 
+    /// Whether the validator signed something else at that position before.
+    pub fn contradicts(&self, signed: &Signed) -> bool {
+        let statement = signed.message.statement();
+        let Some(position) = statement.position() else { return false };
+        let digest = sha256(&statement.bytes(&self.chain, &self.set));
+        self.says.get(&(signed.sender, position)).is_some_and(|said| *said != digest)
+    }
+
     /// A validator holds evidence.
     ///
     /// # Errors

@@ -16,6 +16,7 @@
 pub mod byzantine;
 pub mod campaign;
 pub mod check;
+pub mod crashes;
 pub mod dice;
 pub mod faults;
 pub mod machine;
@@ -164,7 +165,7 @@ pub fn simulate(settings: &Settings) -> Result<Outcome, Box<Failure>> {
     let set = genesis.validator_set();
     let kinds = cast(n, set.faulty(), &settings.faults, genesis.consensus.precision_ms, &mut dice);
     let faulty = kinds.iter().filter(|(kind, ..)| *kind != Kind::Honest).count();
-    let parameters = genesis.consensus.clone();
+    let parameters = genesis.consensus;
     let mut world = World::new(genesis, validator_keys, payments, &kinds, settings.seed, settings.trace);
     world.tears = settings.faults.has(Fault::Tear);
     let mut run = || -> Result<(u64, u64), String> {
@@ -225,7 +226,7 @@ pub fn simulate(settings: &Settings) -> Result<Outcome, Box<Failure>> {
                 validators: n,
                 faulty,
                 blocks: world.checker.height().0,
-                highest_view: world.checker.decided.iter().map(|(_, view, _)| view.0.into()).max().unwrap_or(0),
+                highest_view: world.checker.decided.iter().map(|(_, view, _)| view.0).max().unwrap_or(0),
                 transactions,
                 applied,
                 accused: world.checker.accused.len(),

@@ -354,6 +354,19 @@ impl Machine {
         self.disks = self.disks.survivor(survive(), survive(), survive());
     }
 
+    /// The group being written, if any.
+    pub fn writing(&self) -> &[Batch] {
+        self.running.as_ref().map_or(&[], |running| &running.writing)
+    }
+
+    /// A machine of the same validator on other disks, down.
+    pub fn on(&self, disks: Disks) -> Self {
+        let mut machine = Machine::new(self.validator, self.key.clone(), self.kind, self.clock, 0);
+        machine.disks = disks;
+        machine.stored = self.stored.as_ref().map(|s| Materialised { state: s.state.clone(), end: copy(&s.end) });
+        machine
+    }
+
     /// Loses the materialised state, so that the next start executes every block again.
     pub fn forget_state(&mut self) {
         self.stored = None;
