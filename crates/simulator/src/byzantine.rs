@@ -39,7 +39,24 @@ pub struct Habits {
     pub garbage: u64,
     /// Falsifies answers to catch-up requests.
     pub forged_sync: u64,
+    /// Shows every receiver the face it wants to see: one of two blocks, voted for in full.
+    pub two_faced: bool,
 }
+
+/// Shows two faces and does nothing else.
+pub const TWO_FACED: Habits = Habits {
+    equivocate: 0,
+    withhold: 0,
+    delay: 0,
+    replay: 0,
+    wrong_root: 0,
+    wrong_time: 0,
+    unjustified: 0,
+    far: 0,
+    garbage: 0,
+    forged_sync: 0,
+    two_faced: true,
+};
 
 impl Habits {
     /// The habits of one liar.
@@ -56,6 +73,7 @@ impl Habits {
             far: chance(1000),
             garbage: chance(1000),
             forged_sync: chance(9000),
+            two_faced: false,
         }
     }
 }
@@ -94,9 +112,13 @@ pub fn remember<T>(list: &mut VecDeque<T>, item: T) {
 }
 
 impl Liar<'_> {
-    /// What one receiver gets instead of `honest`.
-    pub fn speak(&self, honest: &Signed, dice: &mut Dice) -> Sent {
+    /// What receiver number `to` gets instead of `honest`.
+    pub fn speak(&self, honest: &Signed, to: usize, dice: &mut Dice) -> Sent {
         let mut sent = Sent::default();
+        if self.habits.two_faced {
+            sent.messages.push((self.sign(honest, self.face(&honest.message, to)), 0));
+            return sent;
+        }
         if !dice.chance(self.habits.withhold) {
             let late = if dice.chance(self.habits.delay) { dice.below(3000) } else { 0 };
             let message = self.falsify(&honest.message, dice);
@@ -128,6 +150,30 @@ impl Liar<'_> {
             sent.messages.push((bytes, 0));
         }
         sent
+    }
+
+    /// The same message about the block that this receiver is shown, of the blocks known at this height.
+    fn face(&self, message: &Message, to: usize) -> Message {
+        let other = |height, block| {
+            let mut known: Vec<BlockId> = Vec::new();
+            for id in self.blocks.iter().filter(|(h, _)| *h == height).map(|(_, id)| *id).chain([block]) {
+                if !known.contains(&id) {
+                    known.push(id);
+                }
+            }
+            known[to % known.len().min(2)]
+        };
+        match message {
+            Message::Prepare(vote) => Message::Prepare(Vote { block: other(vote.height, vote.block), ..*vote }),
+            Message::Commit(vote) => Message::Commit(Vote { block: other(vote.height, vote.block), ..*vote }),
+            Message::PrePrepare(proposal) if to % 2 == 1 => {
+                let time = Time(proposal.block.header.time.0 + 1);
+                let block = self.checker.alternative(proposal.height, time);
+                let block = block.unwrap_or_else(|| proposal.block.clone());
+                Message::PrePrepare(PrePrepare { block, ..proposal.clone() })
+            }
+            Message::PrePrepare(_) | Message::ViewChange(_) | Message::Status(_) => message.clone(),
+        }
     }
 
     fn sign(&self, honest: &Signed, message: Message) -> Vec<u8> {

@@ -29,10 +29,10 @@ use std::fmt;
 
 use vostro_crypto::Hash;
 
-use crate::byzantine::Habits;
+use crate::byzantine::{Habits, TWO_FACED};
 use crate::dice::Dice;
 use crate::faults::{Clock, Fault, Faults, Weather};
-use crate::machine::Kind;
+use crate::machine::{Kind, Sabotage};
 use crate::workload::Workload;
 use crate::world::{Figures, World};
 
@@ -54,12 +54,14 @@ pub struct Settings {
     pub faults: Faults,
     /// Whether the whole trace is kept.
     pub trace: bool,
+    /// What is broken on purpose.
+    pub sabotage: Option<Sabotage>,
 }
 
 impl Settings {
     /// A seed with everything that may go wrong but flipped bits.
     pub fn of(seed: u64) -> Self {
-        Settings { seed, validators: None, faults: Faults::default(), trace: false }
+        Settings { seed, validators: None, faults: Faults::default(), trace: false, sabotage: None }
     }
 }
 
@@ -163,11 +165,20 @@ pub fn simulate(settings: &Settings) -> Result<Outcome, Box<Failure>> {
     let payments = dice.between(PAYMENTS.0, PAYMENTS.1) as usize;
     let Workload { genesis, validator_keys, payments } = Workload::new(n, payments, bad / 3, &mut dice);
     let set = genesis.validator_set();
-    let kinds = cast(n, set.faulty(), &settings.faults, genesis.consensus.precision_ms, &mut dice);
+    let mut kinds = cast(n, set.faulty(), &settings.faults, genesis.consensus.precision_ms, &mut dice);
+    if settings.sabotage == Some(Sabotage::Overpower) {
+        for (at, (kind, _, habits)) in kinds.iter_mut().enumerate() {
+            let liar = at < 2 * set.faulty();
+            (*kind, *habits) = if liar { (Kind::Liar, Some(TWO_FACED)) } else { (Kind::Honest, None) };
+        }
+    }
     let faulty = kinds.iter().filter(|(kind, ..)| *kind != Kind::Honest).count();
     let parameters = genesis.consensus;
     let mut world = World::new(genesis, validator_keys, payments, &kinds, settings.seed, settings.trace);
     world.tears = settings.faults.has(Fault::Tear);
+    if let Some(sabotage) = settings.sabotage {
+        world.sabotage(sabotage);
+    }
     let mut run = || -> Result<(u64, u64), String> {
         let calm_start = dice.chance(3000);
         world.weather = if calm_start { Weather::CALM } else { weather };

@@ -43,6 +43,25 @@ pub enum Kind {
     Rotten,
 }
 
+/// Something broken on purpose in the honest machines, to see that the checks notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sabotage {
+    /// The disk says that it wrote, and did not.
+    SyncNothing,
+    /// The engine hears that its records are durable before they are.
+    ReportEarly,
+    /// A start finds neither the votes nor the guard's mark.
+    ForgetVotes,
+    /// One machine's state is not what its blocks made.
+    AlterState,
+    /// One machine never hears anything.
+    Deaf,
+    /// Blocks hold a transaction that no client is known to have handed in.
+    UnknownTransaction,
+    /// Twice as many validators lie as the protocol bears, and they show every receiver another face.
+    Overpower,
+}
+
 /// The three directories of a home.
 #[derive(Clone)]
 pub struct Disks {
@@ -105,6 +124,14 @@ impl Disks {
 pub struct SharedState(Arc<RwLock<MemState>>);
 
 impl SharedState {
+    /// Loses the last entry.
+    fn alter(&self) {
+        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let last = state.iter().last().map(|(key, _)| key.to_vec());
+        let changes = last.into_iter().map(|key| (key, None)).collect();
+        state.apply(&changes);
+    }
+
     fn apply(&self, changes: &vostro_execution::Changes) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).apply(changes);
     }
@@ -182,6 +209,8 @@ pub struct Machine {
     pub durable: BTreeSet<Signature>,
     /// Whether it refused to start and stays down.
     pub refused: bool,
+    /// What is broken in it on purpose.
+    pub sabotage: Option<Sabotage>,
     key: SecretKey,
     stored: Option<Materialised>,
 }
@@ -206,6 +235,7 @@ impl Machine {
             life: 0,
             durable: BTreeSet::new(),
             refused: false,
+            sabotage: None,
             key,
             stored: None,
         }
@@ -218,19 +248,24 @@ impl Machine {
     pub fn boot(&mut self, genesis: &Arc<Genesis>, now: Time) -> Result<Vec<Action>, BootError> {
         let chain = genesis.hash();
         let journal = self.disks.open(&chain)?;
+        let forgets = self.sabotage == Some(Sabotage::ForgetVotes);
         let guard = journal
             .guard
             .load()
             .map(|bytes| decode::<GuardMark>(bytes, MAX_MARK))
             .transpose()
-            .map_err(|e| BootError::Content(format!("the guard's mark: {e}")))?;
+            .map_err(|e| BootError::Content(format!("the guard's mark: {e}")))?
+            .filter(|_| !forgets);
         let (state, end) = self.roll_forward(genesis, &journal)?;
-        let records = records(&journal, end.tip.height)?;
+        let records = if forgets { Vec::new() } else { records(&journal, end.tip.height)? };
         // What is read back is durable: opening the log syncs it.
         self.durable.extend(records.iter().filter_map(own_signature));
         self.stored = Some(Materialised { state: state.clone(), end: copy(&end) });
         let shared = SharedState(Arc::new(RwLock::new(state)));
         let applied = end.tip.height;
+        if self.sabotage == Some(Sabotage::AlterState) {
+            shared.alter();
+        }
         let boot = Boot {
             genesis: genesis.clone(),
             key: Some(self.key.clone()),
@@ -309,7 +344,11 @@ impl Machine {
     pub fn finish_writing(&mut self) -> Result<Vec<Done>, StorageError> {
         let Some(running) = &mut self.running else { return Ok(Vec::new()) };
         let group = std::mem::take(&mut running.writing);
-        let persisted = persist(&mut running.journal, &group)?;
+        let persisted = if self.sabotage == Some(Sabotage::SyncNothing) {
+            group.iter().map(|batch| (batch.ticket, 0)).collect()
+        } else {
+            persist(&mut running.journal, &group)?
+        };
         let mut done = Vec::new();
         for (ticket, consensus_next) in persisted {
             while running.waiting.front().is_some_and(|(waiting, _)| *waiting <= ticket) {
@@ -363,6 +402,7 @@ impl Machine {
     pub fn on(&self, disks: Disks) -> Self {
         let mut machine = Machine::new(self.validator, self.key.clone(), self.kind, self.clock, 0);
         machine.disks = disks;
+        machine.sabotage = self.sabotage;
         machine.stored = self.stored.as_ref().map(|s| Materialised { state: s.state.clone(), end: copy(&s.end) });
         machine
     }

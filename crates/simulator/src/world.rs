@@ -20,7 +20,7 @@ use crate::byzantine::Habits;
 use crate::check::Checker;
 use crate::dice::Dice;
 use crate::faults::{Clock, Weather};
-use crate::machine::{Kind, Machine, genesis_end};
+use crate::machine::{Kind, Machine, Sabotage, genesis_end};
 use crate::trace::Trace;
 use crate::workload::{Payment, START};
 use links::Parcel;
@@ -205,6 +205,27 @@ impl World {
     /// The machines that keep the protocol.
     pub fn honest(&self) -> Vec<usize> {
         (0..self.machines.len()).filter(|at| self.machines[*at].kind == Kind::Honest).collect()
+    }
+
+    /// Breaks something on purpose.
+    pub fn sabotage(&mut self, sabotage: Sabotage) {
+        let honest = self.honest();
+        match sabotage {
+            Sabotage::SyncNothing | Sabotage::ReportEarly | Sabotage::ForgetVotes => {
+                for at in honest {
+                    self.machines[at].sabotage = Some(sabotage);
+                }
+            }
+            Sabotage::AlterState | Sabotage::Deaf => {
+                if let Some(at) = honest.last() {
+                    self.machines[*at].sabotage = Some(sabotage);
+                }
+            }
+            Sabotage::UnknownTransaction => {
+                self.checker.submitted.pop_first();
+            }
+            Sabotage::Overpower => {}
+        }
     }
 
     /// Whether every payment that may be settled is.

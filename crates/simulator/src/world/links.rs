@@ -13,7 +13,7 @@ use vostro_types::{Certificate, ValidatorIndex, VerifiedTransaction};
 use super::{Checked, Event, World};
 use crate::byzantine::{Liar, remember};
 use crate::check::short;
-use crate::machine::Kind;
+use crate::machine::{Kind, Sabotage};
 
 /// What travels over a link.
 #[derive(Clone)]
@@ -85,9 +85,13 @@ impl World {
                     archive: &self.archive,
                     blocks: &self.blocks,
                 };
-                for (falsified, late) in liar.speak(&signed, &mut self.dice).messages {
+                for (falsified, late) in liar.speak(&signed, other, &mut self.dice).messages {
                     self.figures.falsified += u64::from(falsified != bytes);
-                    let what = Signed::decode(&falsified).map_or_else(|_| "garbage".into(), |s| describe(&s));
+                    let read = Signed::decode(&falsified);
+                    if let Ok(Signed { message: Message::PrePrepare(proposal), .. }) = &read {
+                        remember(&mut self.blocks, (proposal.height, proposal.block.id()));
+                    }
+                    let what = read.map_or_else(|_| "garbage".into(), |signed| describe(&signed));
                     self.post_late(at, other, Parcel::Message(Packet::new(falsified)), what.into(), late);
                 }
             }
@@ -127,7 +131,7 @@ impl World {
     }
 
     pub(super) fn deliver(&mut self, from: usize, to: usize, parcel: Parcel, what: &str) -> Checked {
-        if self.machines[to].running.is_none() {
+        if self.machines[to].running.is_none() || self.machines[to].sabotage == Some(Sabotage::Deaf) {
             return Ok(());
         }
         let line = format!("<- {} {what}", self.names[from]);

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::links::{Batch, Parcel};
 use super::{Checked, Event, World};
 use crate::check::short;
-use crate::machine::{Done, Kind, Waiting, block_writes, record_writes};
+use crate::machine::{Done, Kind, Sabotage, Waiting, block_writes, record_writes};
 use crate::workload::START;
 
 /// A catch-up request that is not answered within this many milliseconds has failed.
@@ -156,6 +156,9 @@ impl World {
                 let (writes, signatures) = record_writes(&records, guard);
                 self.machines[at].submit(Waiting::Seq(seq, signatures), writes);
                 self.write(at);
+                if self.machines[at].sabotage == Some(Sabotage::ReportEarly) {
+                    self.step(at, Input::Persisted(seq))?;
+                }
             }
             Action::Commit(committed) => {
                 let (header, view) = (&committed.block.header, committed.certificate.view);
