@@ -22,6 +22,7 @@ pub mod faults;
 pub mod machine;
 pub mod scale;
 pub mod trace;
+pub mod twins;
 pub mod workload;
 pub mod world;
 

@@ -229,6 +229,22 @@ impl World {
         }
     }
 
+    /// Parts the machines into sides; only those of one side hear each other.
+    ///
+    /// # Errors
+    /// The property that does not hold.
+    pub fn part(&mut self, sides: &[u8]) -> Checked {
+        let before = std::mem::take(&mut self.cut);
+        for (a, mine) in sides.iter().enumerate() {
+            for (b, theirs) in sides.iter().enumerate() {
+                if mine != theirs {
+                    self.cut.insert((a, b));
+                }
+            }
+        }
+        self.changed_links(&before)
+    }
+
     /// Mends every link.
     ///
     /// # Errors
