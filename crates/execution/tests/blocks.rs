@@ -194,7 +194,7 @@ impl Chain {
     }
 
     fn at(&self, state: &dyn StateRead, height: u64, transactions: &[VerifiedTransaction]) -> Executed {
-        execute(state, &self.tree, Height(height), time(height), transactions)
+        execute(state, &self.tree, Height(height), time(height), &[], transactions)
     }
 
     fn block(&mut self, transactions: &[VerifiedTransaction]) -> Executed {
@@ -222,6 +222,7 @@ fn header(executed: &Executed) -> Header {
         validators: any,
         next_validators: any,
         transactions_root: executed.transactions_root,
+        evidence_root: executed.evidence_root,
         receipts_root: executed.receipts_root,
         state_root: executed.state_root,
     }

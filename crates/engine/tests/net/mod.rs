@@ -80,6 +80,18 @@ pub fn genesis(n: u8) -> Genesis {
     genesis
 }
 
+/// E1: a validator commits to two blocks in one view.
+pub fn contradiction(genesis: &Genesis, validator: u16, height: Height, view: View) -> Evidence {
+    let (chain, set) = (genesis.hash(), genesis.validator_set());
+    let said = |n: u8| {
+        let block = BlockId(Hash([n; 32]));
+        let bytes = certificate::vote_bytes(&chain, &set, VoteKind::Commit, height, view, block);
+        (block, key(validator as u8 + 1).sign(&bytes))
+    };
+    let contradiction = Contradiction::votes(VoteKind::Commit, view, said(1), said(2));
+    Evidence { epoch: set.epoch(), validator: ValidatorIndex(validator), height, contradiction }
+}
+
 /// State that the host keeps and the engine reads.
 #[derive(Clone, Default)]
 pub struct SharedState(Arc<RwLock<MemState>>);
@@ -286,6 +298,11 @@ impl Net {
     fn hand_in(&mut self, to: usize, bytes: &[u8]) {
         let chain = self.genesis.hash();
         let batch = GossipBatch::from_bytes(bytes).unwrap();
+        if !batch.evidence.is_empty() {
+            let set = self.genesis.validator_set();
+            let evidence = batch.evidence.into_iter().map(|e| e.verify(&chain, &set).unwrap()).collect();
+            self.queue.push_back((to, Event::Accused { evidence }));
+        }
         let transactions = batch.transactions.into_iter().map(|t| t.verify(&chain).unwrap()).collect();
         self.queue.push_back((to, Event::Gossiped { transactions }));
     }
