@@ -368,8 +368,10 @@ impl Host {
                     }
                 }
                 Action::Evidence(evidence) => {
-                    tracing::error!(validator = %evidence.validator(), kind = evidence.name(),
+                    let key = evidence.key();
+                    tracing::error!(validator = %key.validator, kind = key.kind.name(), height = %key.height,
                         "a validator signed two contradictory statements");
+                    self.shared.metrics.detected(key.kind);
                 }
                 Action::Warn(text) => tracing::warn!("{text}"),
                 Action::Halt(reason) => self.halted = Some(reason),

@@ -4,13 +4,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use vostro_engine::Snapshot;
-use vostro_types::Header;
+use vostro_types::{EvidenceKind, Header};
 
 use crate::host::wall_time;
+
+/// Labels of the counter of evidence: its kind, and whether it was detected here or recorded by a block.
+type EvidenceLabels = [(&'static str, &'static str); 2];
+
+const DETECTED: &str = "detected";
+const RECORDED: &str = "recorded";
+
+fn evidence_labels(kind: EvidenceKind, stage: &'static str) -> EvidenceLabels {
+    [("kind", kind.name()), ("stage", stage)]
+}
 
 /// Counters and gauges of a node.
 #[derive(Clone)]
@@ -24,7 +35,8 @@ pub struct Metrics {
     view_changes: Gauge,
     proposed: Gauge,
     refused: Gauge,
-    evidence: Gauge,
+    evidence: Family<EvidenceLabels, Counter>,
+    evidence_waiting: Gauge,
     blocks: Counter,
     transactions: Counter,
     rejected: Counter,
@@ -53,7 +65,8 @@ impl Metrics {
             view_changes: Gauge::default(),
             proposed: Gauge::default(),
             refused: Gauge::default(),
-            evidence: Gauge::default(),
+            evidence: Family::default(),
+            evidence_waiting: Gauge::default(),
             blocks: Counter::default(),
             transactions: Counter::default(),
             rejected: Counter::default(),
@@ -71,7 +84,15 @@ impl Metrics {
         registry.register("vostro_view_changes", "Views entered above 0 since start", m.view_changes.clone());
         registry.register("vostro_blocks_proposed", "Blocks proposed since start", m.proposed.clone());
         registry.register("vostro_messages_refused", "Consensus messages refused since start", m.refused.clone());
-        registry.register("vostro_evidence", "Contradictions of validators since start", m.evidence.clone());
+        for kind in EvidenceKind::ALL {
+            for stage in [DETECTED, RECORDED] {
+                // Shown from the start, at zero.
+                drop(m.evidence.get_or_create(&evidence_labels(kind, stage)));
+            }
+        }
+        let evidence = "Contradictions of validators since start: detected here, recorded by a block";
+        registry.register("vostro_evidence", evidence, m.evidence.clone());
+        registry.register("vostro_evidence_waiting", "Evidence that waits for a block", m.evidence_waiting.clone());
         registry.register("vostro_blocks", "Blocks made durable since start", m.blocks.clone());
         registry.register("vostro_transactions", "Transactions in those blocks", m.transactions.clone());
         registry.register("vostro_transactions_rejected", "Of those, rejected by a rule", m.rejected.clone());
@@ -100,7 +121,17 @@ impl Metrics {
         set(&self.view_changes, s.view_changes);
         set(&self.proposed, s.proposed);
         set(&self.refused, s.refused_messages);
-        set(&self.evidence, s.evidence);
+        set(&self.evidence_waiting, s.evidence_waiting as u64);
+    }
+
+    /// This node saw a contradiction.
+    pub fn detected(&self, kind: EvidenceKind) {
+        self.evidence.get_or_create(&evidence_labels(kind, DETECTED)).inc();
+    }
+
+    /// A durable block holds evidence.
+    pub fn recorded(&self, kind: EvidenceKind) {
+        self.evidence.get_or_create(&evidence_labels(kind, RECORDED)).inc();
     }
 
     /// A block is durable.
@@ -119,5 +150,30 @@ impl Metrics {
     /// The engine made a step.
     pub fn step(&self, time: Duration) {
         self.step.observe(time.as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn evidence_is_counted_by_kind_and_stage() {
+        let metrics = Metrics::new();
+        metrics.detected(EvidenceKind::Votes);
+        metrics.recorded(EvidenceKind::Votes);
+        metrics.recorded(EvidenceKind::Forgotten);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &metrics.registry().lock().unwrap()).unwrap();
+        for line in [
+            r#"vostro_evidence_total{kind="E1",stage="detected"} 1"#,
+            r#"vostro_evidence_total{kind="E1",stage="recorded"} 1"#,
+            r#"vostro_evidence_total{kind="E2",stage="detected"} 0"#,
+            r#"vostro_evidence_total{kind="E3",stage="recorded"} 1"#,
+            "vostro_evidence_waiting 0",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
     }
 }

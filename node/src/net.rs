@@ -1,7 +1,7 @@
-//! Between the network and the engine: verifies transactions off the runtime's threads, serves catch-up, passes the
+//! Between the network and the engine: verifies transactions and evidence off the runtime's threads, serves catch-up, passes the
 //! rest on.
 //!
-//! Invariant: a batch is forwarded to others only after every signature in it verified here.
+//! Invariant: a batch is forwarded to others only after every signature in it, of transactions and of evidence, verified here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,8 +12,9 @@ use vostro_engine::Event;
 use vostro_engine::wire::{Certified, GossipBatch, MAX_SYNC_BLOCKS, MAX_SYNC_BYTES, SyncRequest, SyncResponse};
 use vostro_network::{Channel, Event as NetEvent, Events, Handle, PeerId, Verdict};
 use vostro_storage::BlockReader;
+use vostro_types::evidence::MAX_EVIDENCE;
 use vostro_types::transaction::verify_all;
-use vostro_types::{Hash, Transaction, VerifiedTransaction};
+use vostro_types::{Evidence, Hash, Transaction, ValidatorSet, VerifiedEvidence, VerifiedTransaction};
 
 use crate::boot::decode_record;
 use crate::host::{Msg, Peers};
@@ -37,18 +38,19 @@ pub async fn tell(engine: &Sender<Msg>, mut msg: Msg) -> bool {
     }
 }
 
-/// Verifies transactions on threads made for work that blocks, as many at a time as there are processors.
+/// Verifies transactions and evidence on threads made for work that blocks, as many at a time as there are processors.
 #[derive(Clone)]
 pub struct Verifier {
     chain: Hash,
+    validators: Arc<ValidatorSet>,
     turns: Arc<Semaphore>,
 }
 
 impl Verifier {
-    /// For the chain with this genesis hash.
-    pub fn new(chain: Hash) -> Self {
+    /// For the chain with this genesis hash and these validators.
+    pub fn new(chain: Hash, validators: Arc<ValidatorSet>) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Verifier { chain, turns: Arc::new(Semaphore::new(processors)) }
+        Verifier { chain, validators, turns: Arc::new(Semaphore::new(processors)) }
     }
 
     /// One verdict for each transaction, in order.
@@ -59,6 +61,18 @@ impl Verifier {
         let _turn = self.turns.acquire().await;
         let chain = self.chain;
         let judged = tokio::task::spawn_blocking(move || verify_all(transactions, &chain)).await;
+        judged.expect("verification does not panic")
+    }
+
+    /// The evidence that proves what it says.
+    async fn evidence(&self, evidence: Vec<Evidence>) -> Vec<VerifiedEvidence> {
+        if evidence.is_empty() {
+            return Vec::new();
+        }
+        let _turn = self.turns.acquire().await;
+        let (chain, validators) = (self.chain, self.validators.clone());
+        let proves = move |piece: Evidence| piece.verify(&chain, &validators).ok();
+        let judged = tokio::task::spawn_blocking(move || evidence.into_iter().filter_map(proves).collect()).await;
         judged.expect("verification does not panic")
     }
 }
@@ -109,7 +123,7 @@ impl Relay {
                     self.transactions(&verifying, bytes, move |network, verdict| {
                         if verdict == Verdict::Reject {
                             // A peer that is gone needs no penalty.
-                            let _ = network.penalise(peer, "forwarded a transaction that does not verify");
+                            let _ = network.penalise(peer, "forwarded a transaction or evidence that does not verify");
                         }
                     });
                     true
@@ -157,15 +171,20 @@ impl Relay {
         let (verifier, network, engine) = (self.verifier.clone(), self.network.clone(), self.engine.clone());
         tokio::spawn(async move {
             let _turn = turn;
-            let Ok(batch) = GossipBatch::from_bytes(&bytes) else {
+            let batch = GossipBatch::from_bytes(&bytes).ok().filter(|b| b.evidence.len() <= MAX_EVIDENCE);
+            let Some(GossipBatch { transactions, evidence }) = batch else {
                 judge(&network, Verdict::Reject);
                 return;
             };
-            let verdicts = verifier.verify(batch.transactions).await;
-            let count = verdicts.len();
+            let count = transactions.len() + evidence.len();
+            let verdicts = verifier.verify(transactions).await;
             let transactions: Vec<VerifiedTransaction> = verdicts.into_iter().filter_map(Result::ok).collect();
-            let good = transactions.len() == count;
+            let evidence = verifier.evidence(evidence).await;
+            let good = transactions.len() + evidence.len() == count;
             judge(&network, if good { Verdict::Accept } else { Verdict::Reject });
+            if !evidence.is_empty() {
+                tell(&engine, Msg::Event(Event::Accused { evidence })).await;
+            }
             tell(&engine, Msg::Event(Event::Gossiped { transactions })).await;
         });
     }

@@ -151,7 +151,7 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
         let mut registry = registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         network.register(&mut registry);
     }
-    let verifier = Verifier::new(chain);
+    let verifier = Verifier::new(chain, Arc::new(validators.clone()));
     let info = NodeInfo {
         name: place.and_then(|i| validators.get(i)).map_or_else(|| "observer".to_string(), |v| v.name.to_string()),
         version: env!("CARGO_PKG_VERSION").to_string(),

@@ -164,6 +164,11 @@ impl Shared {
         }
         let rejected = committed.receipts.iter().filter(|r| matches!(r.outcome, Outcome::Rejected { .. })).count();
         self.metrics.block(&committed.block.header, committed.ids.len() as u64, rejected as u64);
+        for piece in &committed.block.evidence {
+            tracing::warn!(validator = %piece.validator, kind = piece.name(), height = %piece.height,
+                block = %committed.block.header.height, "a contradiction of a validator is on record");
+            self.metrics.recorded(piece.kind());
+        }
         let mut waiters = lock(&self.waiters);
         for id in &committed.ids {
             for waiter in waiters.remove(id).into_iter().flatten() {

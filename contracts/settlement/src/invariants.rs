@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use vostro_types::evidence::MAX_EVIDENCE;
 use vostro_types::receipt::{Bucket, OrderState};
 use vostro_types::transaction::{OrderKey, PayMode};
-use vostro_types::{AccountId, AccountKind, AccountStatus, Amount, AssetCode, Label, Receipt, Time};
+use vostro_types::{AccountId, AccountKind, AccountStatus, Amount, AssetCode, Height, Label, Receipt, Time};
 
 use crate::deadlines::Due;
 use crate::ledger::Reader;
@@ -16,8 +17,8 @@ use crate::netting::{cover_needed, highest_position};
 use crate::read;
 use crate::table::KeyPart;
 use crate::tables::{
-    self, ACCOUNTS, ASSETS, BALANCES, CUSTODY, DEADLINES, DEPOSITS, ENTITLEMENTS, GATEWAY_CUSTODY, GATEWAY_DAYS, NETS,
-    NETTINGS, OBLIGATIONS, PAYOUTS, POLICIES, RECEIVABLES, REFUNDS, WINDOWS, WITHDRAWALS,
+    self, ACCOUNTS, ASSETS, BALANCES, CUSTODY, DEADLINES, DEPOSITS, ENTITLEMENTS, EVIDENCE, GATEWAY_CUSTODY,
+    GATEWAY_DAYS, NETS, NETTINGS, OBLIGATIONS, PAYOUTS, POLICIES, RECEIVABLES, REFUNDS, WINDOWS, WITHDRAWALS,
 };
 
 /// A rule that does not hold.
@@ -130,6 +131,7 @@ pub fn check(reader: &dyn Reader) -> Result<Summary, Violation> {
     check_orders(reader, &mut summary)?;
     check_records(reader, &mut summary)?;
     check_netting(reader)?;
+    check_evidence(reader)?;
     for (asset, money) in &summary.money {
         let custody = CUSTODY.get(reader, asset).unwrap_or_default().net();
         let Money { accounts, orders, withdrawals } = *money;
@@ -340,6 +342,17 @@ fn check_netting(reader: &dyn Reader) -> Result<(), Violation> {
     Ok(())
 }
 
+fn check_evidence(reader: &dyn Reader) -> Result<(), Violation> {
+    let mut recorded: BTreeMap<Height, usize> = BTreeMap::new();
+    for (key, record) in EVIDENCE.walk(reader, &()) {
+        let seen = key.height <= record.block;
+        require(seen, || Violation::Records { rule: "evidence is about heights up to its block's" })?;
+        *recorded.entry(record.block).or_default() += 1;
+    }
+    let bounded = recorded.values().all(|count| *count <= MAX_EVIDENCE);
+    require(bounded, || Violation::Records { rule: "a block holds a bounded amount of evidence" })
+}
+
 /// Checks what a block did: that postings tell every change of a balance and chain up to it, and that nothing terminal
 /// changed.
 ///
@@ -397,6 +410,7 @@ fn check_terminal(before: &dyn Reader, after: &dyn Reader) -> Result<(), Violati
             kept(WITHDRAWALS.key(&key), "ended withdrawals stay as they are")?;
         }
     }
+    immutable(before, after, &EVIDENCE, "evidence stays as it is")?;
     immutable(before, after, &tables::PLANS, "plans stay as they are")?;
     immutable(before, after, &tables::ITEMS, "items stay as they are")
 }

@@ -14,6 +14,7 @@
 //! `deadlines` (what fires by itself) and `authority` (who may).
 
 pub mod deadlines;
+pub mod evidence;
 pub mod invariants;
 pub mod ledger;
 pub mod model;
@@ -38,6 +39,7 @@ mod refund;
 mod transfer;
 
 pub use books::MAX_RECEIVABLES;
+pub use evidence::record_evidence;
 pub use genesis::open_genesis;
 pub use ledger::{Ledger, Reader};
 pub use pay::MAX_DAYS;

@@ -9,7 +9,7 @@ use vostro_types::receipt::OrderState;
 use vostro_types::transaction::{
     FeeBearer, ItemRef, OrderKey, PayMode, PlanLeg, Price, RefundPolicy, TaxRule, Terms, WithdrawResult,
 };
-use vostro_types::{AccountId, AccountKind, AccountStatus, Amount, AssetCode, Hash, Label, Time, TxId};
+use vostro_types::{AccountId, AccountKind, AccountStatus, Amount, AssetCode, Hash, Height, Label, Time, TxId};
 
 /// What the network as a whole works with.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -20,6 +20,15 @@ pub struct Network {
     pub fee_account: AccountId,
     /// Receives what closed accounts cannot, if the genesis has such an account.
     pub suspense: Option<AccountId>,
+}
+
+/// Where evidence was recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct EvidenceRecord {
+    /// Height of the block that holds it.
+    pub block: Height,
+    /// Its leaf under that block's evidence root: which of all proofs of the same fact it is.
+    pub digest: Hash,
 }
 
 /// Who an account is, without its keys: what most actions need of it.

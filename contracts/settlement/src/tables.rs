@@ -3,12 +3,12 @@
 //! Invariant: prefixes are distinct and never reused for something else.
 
 use vostro_types::transaction::OrderKey;
-use vostro_types::{AccountId, Asset, AssetCode, Hash, KeyPolicy, Label, Time};
+use vostro_types::{AccountId, Asset, AssetCode, EvidenceKey, Hash, KeyPolicy, Label, Time};
 
 use crate::deadlines::Due;
 use crate::model::{
-    AccountHead, Balance, Custody, DepositRecord, Entitlement, GatewayDay, Item, Netting, Network, Obligation, Order,
-    Plan, Receivable, RefundRecord, Window, Withdrawal,
+    AccountHead, Balance, Custody, DepositRecord, Entitlement, EvidenceRecord, GatewayDay, Item, Netting, Network,
+    Obligation, Order, Plan, Receivable, RefundRecord, Window, Withdrawal,
 };
 use crate::table::Table;
 
@@ -76,6 +76,8 @@ tables! {
     NETS: (AssetCode, u64, AccountId) => i128 = 0x16;
     /// What one account owes another in a window: asset, window, debtor, creditor.
     OBLIGATIONS: (AssetCode, u64, AccountId, AccountId) => Obligation = 0x17;
+    /// Which validators contradicted themselves, by epoch, validator, kind and height.
+    EVIDENCE: EvidenceKey => EvidenceRecord = 0x40;
 }
 
 #[cfg(test)]

@@ -65,6 +65,13 @@ fn busy() -> World {
 
 type Tamper = fn(&mut World);
 
+/// Records E1 against validator 2 at a height, in a block.
+fn record(w: &mut World, height: u64, block: u64) {
+    let (epoch, validator, kind) = (Epoch(0), ValidatorIndex(2), EvidenceKind::Votes);
+    let key = EvidenceKey { epoch, validator, kind, height: Height(height) };
+    edit(&mut w.ledger, &EVIDENCE, key, |record| record.block = Height(block));
+}
+
 #[test]
 fn tampering_with_a_state_is_found_out() {
     let base = busy();
@@ -149,6 +156,8 @@ fn tampering_with_a_state_is_found_out() {
             network.parameters.debit_cap = fen(1);
             w.ledger.put(NETWORK.key(&()), encode(&(1u8, network)));
         }),
+        ("evidence is about heights up to", |w| record(w, 9, 8)),
+        ("a bounded amount of evidence", |w| (1..=17).for_each(|height| record(w, height, 20))),
         ("is malformed", |w| w.ledger.put(vec![0x01, 0x00], vec![1])),
         ("is malformed", |w| w.ledger.put(vec![0x70], vec![1])),
         ("is malformed", |w| w.ledger.put(BALANCES.key(&(w.alice, cny())), vec![2; 33])),
@@ -165,6 +174,7 @@ fn tampering_with_a_state_is_found_out() {
 fn a_wrong_step_is_found_out() {
     let mut w = busy();
     w.ok(w.p, refund(w.p, "e", "all", 1000));
+    record(&mut w, 3, 4);
     let before = w.ledger.clone();
     let receipt = w.ok(w.alice, transfer(w.bob, 5));
     let receipts = [receipt.clone()];
@@ -191,6 +201,7 @@ fn a_wrong_step_is_found_out() {
     step("stays for ever", |w| w.ledger.delete(&ORDERS.key(&key(w.p, "i"))));
     step("refunds stay", |w| w.ledger.delete(&REFUNDS.key(&(key(w.p, "i"), label("r")))));
     step("ended withdrawals stay", |w| w.ledger.delete(&WITHDRAWALS.key(&(w.alice, label("v")))));
+    step("evidence stays", |w| record(w, 3, 5));
     step("plans stay", |w| w.ledger.delete(&PLANS.key(&(w.q, label("book"), 1))));
     step("items stay", |w| w.ledger.delete(&ITEMS.key(&(w.q, label("book"), 1))));
     step("closed is final", |w| w.ledger.delete(&ACCOUNTS.key(&w.tax)));

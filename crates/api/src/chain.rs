@@ -7,6 +7,7 @@ use vostro_types::{
     VoteKind, codec,
 };
 
+use crate::evidence::EvidenceJson;
 use crate::receipt::ReceiptJson;
 use crate::transaction::TransactionJson;
 
@@ -171,6 +172,9 @@ pub struct ValidatorJson {
     /// Key of its network identity.
     #[serde(with = "crate::text")]
     pub network_key: PublicKey,
+    /// How many contradictions of it are on record at the tip; absent in a genesis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<u64>,
 }
 
 impl ValidatorJson {
@@ -183,6 +187,7 @@ impl ValidatorJson {
                 platform: v.platform,
                 key: v.key,
                 network_key: v.network_key,
+                evidence: None,
             })
             .collect()
     }
@@ -233,6 +238,9 @@ pub struct HeaderJson {
     /// Root of the transactions.
     #[serde(with = "crate::text")]
     pub transactions_root: Hash,
+    /// Root of the evidence.
+    #[serde(with = "crate::text")]
+    pub evidence_root: Hash,
     /// Root of the receipts.
     #[serde(with = "crate::text")]
     pub receipts_root: Hash,
@@ -253,6 +261,7 @@ impl HeaderJson {
             validators: header.validators,
             next_validators: header.next_validators,
             transactions_root: header.transactions_root,
+            evidence_root: header.evidence_root,
             receipts_root: header.receipts_root,
             state_root: header.state_root,
         }
@@ -356,6 +365,8 @@ pub struct BlockJson {
     pub transactions: Vec<ExecutedJson>,
     /// Receipts of deadlines that came due in the block, after those of the transactions.
     pub deadlines: Vec<ReceiptJson>,
+    /// Contradictions of validators that the block records.
+    pub evidence: Vec<EvidenceJson>,
 }
 
 /// A line of `chain_blocks`.
@@ -382,6 +393,8 @@ pub struct BlockLine {
     pub rejected: u32,
     /// Deadlines that came due.
     pub deadlines: u32,
+    /// Contradictions of validators that it records.
+    pub evidence: u32,
     /// Root of the state after it.
     #[serde(with = "crate::text")]
     pub state_root: Hash,

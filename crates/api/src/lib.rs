@@ -9,6 +9,7 @@ pub mod amount;
 pub mod chain;
 pub mod cursor;
 pub mod error;
+pub mod evidence;
 pub mod ledger;
 pub mod lookup;
 pub mod node;

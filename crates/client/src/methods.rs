@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use vostro_api::chain::{BlockJson, BlockList, ChainStatus, GenesisJson, SignedHeaderJson, ValidatorsJson};
+use vostro_api::evidence::EvidenceList;
 use vostro_api::ledger::{AccountJson, EntitlementCheck, HistoryList, OrderView, PlatformList};
 use vostro_api::node::{NodeInfo, Peers};
 use vostro_api::receipt::ReceiptJson;
@@ -137,6 +138,17 @@ impl Client {
     /// `platform_list`.
     pub async fn platforms(&self) -> Result<PlatformList, ClientError> {
         self.call("platform_list", json!({})).await
+    }
+
+    /// `validator_evidence`: about one validator by name, or all.
+    pub async fn evidence(
+        &self,
+        validator: Option<&str>,
+        cursor: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<EvidenceList, ClientError> {
+        let named = validator.map(|name| ("validator".to_string(), name.into()));
+        self.call("validator_evidence", page(Map::from_iter(named), cursor, limit)).await
     }
 
     /// `node_info`.

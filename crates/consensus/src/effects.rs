@@ -8,9 +8,8 @@ use std::sync::Arc;
 
 use bincode::{Decode, Encode};
 use vostro_types::codec::{self, CodecError, MAX_MESSAGE};
-use vostro_types::{Block, BlockId, Certificate, Height, Time, ValidatorIndex, View};
+use vostro_types::{Block, BlockId, Certificate, Evidence, Height, Time, ValidatorIndex, View};
 
-use crate::evidence::Evidence;
 use crate::guard::{GuardMark, GuardRefusal};
 use crate::message::{DecidedBlock, Signed, Verified};
 
@@ -25,7 +24,7 @@ pub enum Input {
     Message(Verified),
     /// The time asked for by [`Effect::WakeAt`] has come (or any other time has: ticks are harmless).
     Tick,
-    /// Whether a block is wanted now: transactions wait or a deadline in the contract is due. It holds until said
+    /// Whether a block is wanted now: transactions or evidence wait, or a deadline in the contract is due. It holds until said
     /// otherwise or until a block is decided, which sets it to false.
     Demand(bool),
     /// Answer to [`Effect::Build`]: a block on the decided tip, executed, its roots in the header.
@@ -41,7 +40,7 @@ pub enum Input {
     Executed {
         /// The block.
         block: BlockId,
-        /// Whether its transactions are valid and reproduce the header's roots. A host that could not find out (a disk
+        /// Whether its transactions and evidence are valid and reproduce the header's roots. A host that could not find out (a disk
         /// error) does not answer.
         valid: bool,
     },
@@ -150,7 +149,7 @@ pub enum Effect {
     },
     /// Give [`Input::Tick`] at this time; replaces the time asked for before.
     WakeAt(Time),
-    /// Make a block on the decided tip, an empty one if no transactions are left, with a time of
+    /// Make a block on the decided tip, an empty one if nothing is left to put into it, with a time of
     /// `max(now, min_time)`. Answer [`Input::Built`].
     Build {
         /// Height of the block.

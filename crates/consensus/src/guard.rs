@@ -174,10 +174,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::sync::Arc;
 
-    use vostro_types::{AccountId, BlockId, Epoch, Label, Validator};
+    use vostro_types::{AccountId, BlockId, Epoch, Label, PreparedAt, Validator};
 
     use super::*;
-    use crate::message::PreparedAt;
 
     const CHAIN: Hash = Hash([7; 32]);
 

@@ -13,7 +13,6 @@
 //! The rules R1 to R4, the safety argument and the tests of each are in `docs/protocol.md`.
 
 mod effects;
-mod evidence;
 mod guard;
 mod message;
 mod pacemaker;
@@ -22,12 +21,12 @@ mod view_change;
 mod votes;
 
 pub use effects::{Effect, Effects, Input, Offence, Record, Seq, To, Withheld};
-pub use evidence::Evidence;
 pub use guard::{Guard, GuardMark, GuardRefusal, Position, Step};
 pub use message::{
-    Claim, DecidedBlock, Justification, MESSAGE_VERSION, Message, MessageError, PrePrepare, PreparedAt, Signed,
-    Statement, Status, Verified, ViewChange, Vote,
+    Claim, DecidedBlock, Justification, MESSAGE_VERSION, Message, MessageError, PrePrepare, Signed, Statement, Status,
+    Verified, ViewChange, Vote,
 };
 pub use pacemaker::{MAX_DOUBLINGS, Timing};
 pub use replica::{Config, Durable, MAX_UNPERSISTED, Replica, Tip};
+pub use vostro_types::{Contradiction, Evidence, EvidenceKind, PreparedAt};
 pub use votes::VIEW_WINDOW;

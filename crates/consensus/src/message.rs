@@ -1,7 +1,7 @@
 //! What validators say to each other, and the one door through which it becomes trusted.
 //!
 //! Invariant: a [`Verified`] message was signed by the member of the set it names; every certificate and claim inside it
-//! verifies; a block inside it has the height, the transactions and (where a certificate names it) the id it should.
+//! verifies; a block inside it has the height, the transactions, the evidence and (where a certificate names it) the id it should.
 //! What remains for the replica to check depends on its own chain: parent, time, execution.
 
 use std::sync::Arc;
@@ -11,21 +11,15 @@ use vostro_crypto::{Batch, Domain, Hash, verify};
 use vostro_types::block::transactions_root;
 use vostro_types::certificate::vote_bytes;
 use vostro_types::codec::{self, CodecError, MAX_MESSAGE};
+use vostro_types::evidence::evidence_root;
+use vostro_types::statement::{proposal_bytes, statement_head, view_change_bytes};
 use vostro_types::{
-    Block, BlockId, Certificate, CertificateError, Height, Signature, ValidatorIndex, ValidatorSet, View, VoteKind,
+    Block, BlockId, Certificate, CertificateError, Height, PreparedAt, Signature, ValidatorIndex, ValidatorSet, View,
+    VoteKind,
 };
 
 /// Version of the message layout; the first byte on the wire.
-pub const MESSAGE_VERSION: u8 = 1;
-
-/// A view and the block that prepared in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-pub struct PreparedAt {
-    /// The view.
-    pub view: View,
-    /// The block.
-    pub block: BlockId,
-}
+pub const MESSAGE_VERSION: u8 = 2;
 
 /// The part of a message that is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,34 +65,12 @@ pub enum Statement {
 impl Statement {
     /// The signed bytes: domain tag, genesis hash, epoch, set hash, height, view, then what is said.
     pub fn bytes(&self, chain: &Hash, set: &ValidatorSet) -> Vec<u8> {
-        let head = |domain: Domain, height: Height, view: View| {
-            let mut bytes = Vec::with_capacity(192);
-            domain.write_to(&mut bytes);
-            bytes.extend_from_slice(&chain.0);
-            bytes.extend_from_slice(&set.epoch().0.to_le_bytes());
-            bytes.extend_from_slice(&set.hash().0);
-            bytes.extend_from_slice(&height.0.to_le_bytes());
-            bytes.extend_from_slice(&view.0.to_le_bytes());
-            bytes
-        };
         match *self {
             Statement::Vote { kind, height, view, block } => vote_bytes(chain, set, kind, height, view, block),
-            Statement::PrePrepare { height, view, block } => {
-                let mut bytes = head(Domain::PrePrepare, height, view);
-                bytes.extend_from_slice(&block.0.0);
-                bytes
-            }
-            Statement::ViewChange { height, view, prepared } => {
-                let mut bytes = head(Domain::ViewChange, height, view);
-                bytes.push(u8::from(prepared.is_some()));
-                if let Some(at) = prepared {
-                    bytes.extend_from_slice(&at.view.0.to_le_bytes());
-                    bytes.extend_from_slice(&at.block.0.0);
-                }
-                bytes
-            }
+            Statement::PrePrepare { height, view, block } => proposal_bytes(chain, set, height, view, block),
+            Statement::ViewChange { height, view, prepared } => view_change_bytes(chain, set, height, view, prepared),
             Statement::Status { height, block } => {
-                let mut bytes = head(Domain::Status, height, View(0));
+                let mut bytes = statement_head(Domain::Status, chain, set, height, View(0));
                 bytes.extend_from_slice(&block.0.0);
                 bytes
             }
@@ -317,6 +289,12 @@ pub enum MessageError {
         /// The header's id.
         block: BlockId,
     },
+    /// The block's evidence is not what its header binds.
+    #[error("the evidence of block {block} is not that of its header")]
+    EvidenceRoot {
+        /// The header's id.
+        block: BlockId,
+    },
     /// The block is not the one a certificate names.
     #[error("the block is {got}, the certificate's {expected}")]
     BlockMismatch {
@@ -475,7 +453,7 @@ impl Message {
     fn check_proofs(&self, chain: &Hash, set: &ValidatorSet) -> Result<(), MessageError> {
         match self {
             Message::PrePrepare(p) => {
-                check_transactions(&p.block)?;
+                check_body(&p.block)?;
                 let Some(justification) = &p.justification else { return Ok(()) };
                 let mut batch = Batch::new();
                 for claim in &justification.claims {
@@ -492,7 +470,7 @@ impl Message {
             Message::Prepare(_) | Message::Commit(_) => Ok(()),
             Message::ViewChange(c) => {
                 c.prepared.as_ref().map_or(Ok(()), |p| p.verify(chain, set))?;
-                c.block.as_ref().map_or(Ok(()), |b| check_transactions(b))
+                c.block.as_ref().map_or(Ok(()), |b| check_body(b))
             }
             Message::Status(s) => match &s.certificate {
                 Some(certificate) => Ok(certificate.verify(chain, set)?),
@@ -558,12 +536,14 @@ fn check_id(block: &Block, expected: BlockId) -> Result<(), MessageError> {
 }
 
 /// The id covers the header only; without this check one id could stand for two different bodies.
-fn check_transactions(block: &Block) -> Result<(), MessageError> {
-    if transactions_root(&block.transactions) == block.header.transactions_root {
-        Ok(())
-    } else {
-        Err(MessageError::TransactionsRoot { block: block.id() })
+fn check_body(block: &Block) -> Result<(), MessageError> {
+    if transactions_root(&block.transactions) != block.header.transactions_root {
+        return Err(MessageError::TransactionsRoot { block: block.id() });
     }
+    if evidence_root(&block.evidence) != block.header.evidence_root {
+        return Err(MessageError::EvidenceRoot { block: block.id() });
+    }
+    Ok(())
 }
 
 /// A message that passed [`Signed::verify`].
@@ -621,7 +601,7 @@ impl DecidedBlock {
         check_kind(&certificate, VoteKind::Commit, block.header.height)?;
         check_id(&block, certificate.block)?;
         certificate.verify(chain, set)?;
-        check_transactions(&block)?;
+        check_body(&block)?;
         Ok(DecidedBlock { block, certificate })
     }
 

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use vostro_types::{Block, BlockId, Certificate, Signature, ValidatorIndex, View};
+use vostro_types::{Block, BlockId, Certificate, PreparedAt, Signature, ValidatorIndex, View};
 
-use crate::message::{Claim, Justification, PreparedAt, ViewChange};
+use crate::message::{Claim, Justification, ViewChange};
 
 #[derive(Clone, Debug)]
 struct Request {

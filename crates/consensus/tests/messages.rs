@@ -9,11 +9,11 @@ use std::sync::Arc;
 use cluster::chain::{Chain, START};
 use proptest::prelude::*;
 use vostro_consensus::{
-    Claim, DecidedBlock, Evidence, GuardMark, Justification, Message, MessageError, PrePrepare, PreparedAt, Record,
-    Signed, Statement, Status, ViewChange, Vote,
+    Claim, Contradiction, DecidedBlock, Evidence, GuardMark, Justification, Message, MessageError, PrePrepare,
+    PreparedAt, Record, Signed, Statement, Status, ViewChange, Vote,
 };
 use vostro_crypto::{Hash, sha256};
-use vostro_types::{Block, BlockId, Certificate, Height, Signature, ValidatorIndex, View, VoteKind};
+use vostro_types::{Block, BlockId, Certificate, Epoch, Height, Signature, ValidatorIndex, View, VoteKind};
 
 const H: Height = Height(5);
 const PARENT: BlockId = BlockId(Hash([3; 32]));
@@ -152,6 +152,12 @@ fn each_rule_of_proposals_has_its_refusal() {
     body.header.transactions_root = Hash([1; 32]);
     let bodyless = PrePrepare { block: Arc::new(body), ..fresh() };
     assert!(matches!(refusal(1, bodyless), MessageError::TransactionsRoot { .. }));
+    let mut accusing = (*block(1)).clone();
+    let said = |n: u8| (BlockId(Hash([n; 32])), Signature([n; 64]));
+    let contradiction = Contradiction::proposals(View(0), said(1), said(2));
+    accusing.evidence.push(Evidence { epoch: Epoch(0), validator: v(1), height: H, contradiction });
+    let accusing = PrePrepare { block: Arc::new(accusing), ..fresh() };
+    assert!(matches!(refusal(1, accusing), MessageError::EvidenceRoot { .. }));
 
     assert!(matches!(justified(&|j| j.claims.swap(0, 1)), MessageError::Claims { .. }));
     assert!(matches!(justified(&|j| j.claims[1] = j.claims[0].clone()), MessageError::Claims { .. }));
@@ -211,8 +217,8 @@ fn each_rule_of_the_other_messages_has_its_refusal() {
     let swapped = Signed { message: Message::Commit(vote()), ..good.clone() };
     assert_eq!(check(swapped).unwrap_err(), MessageError::Signature { index: v(2) });
     let mut bytes = good.encode();
-    bytes[0] = 2;
-    assert_eq!(Signed::decode(&bytes).unwrap_err(), MessageError::Version { got: 2 });
+    bytes[0] = 1;
+    assert_eq!(Signed::decode(&bytes).unwrap_err(), MessageError::Version { got: 1 });
 }
 
 #[test]
@@ -234,27 +240,21 @@ fn evidence_proves_contradictions_and_nothing_else() {
     let (a, b) = (block(1).id(), block(2).id());
     let commit = |view: u64, block| Statement::Vote { kind: VoteKind::Commit, height: H, view: View(view), block };
     let change = |view: u64, prepared| Statement::ViewChange { height: H, view: View(view), prepared };
-    let votes = |first: (BlockId, Signature), second: (BlockId, Signature)| Evidence::Votes {
-        validator: v(2),
-        kind: VoteKind::Commit,
-        height: H,
-        view: View(1),
-        first,
-        second,
-    };
-    let proves = |e: &Evidence| e.verify(&chain.hash, &chain.set);
+    let evidence = |contradiction| Evidence { epoch: chain.set.epoch(), validator: v(2), height: H, contradiction };
+    let votes = |a, b| evidence(Contradiction::votes(VoteKind::Commit, View(1), a, b));
+    let proves = |e: &Evidence| e.check(&chain.hash, &chain.set).is_ok();
     assert!(proves(&votes((a, sign(commit(1, a))), (b, sign(commit(1, b))))));
     assert!(!proves(&votes((a, sign(commit(1, a))), (a, sign(commit(1, a))))), "the same block twice");
     assert!(!proves(&votes((a, sign(commit(1, a))), (b, sign(commit(2, b))))), "another view");
 
-    let forgotten = |asked: u64, reported: Option<PreparedAt>| Evidence::Forgotten {
-        validator: v(2),
-        height: H,
-        commit: PreparedAt { view: View(3), block: a },
-        commit_signature: sign(commit(3, a)),
-        asked: View(asked),
-        reported,
-        view_change_signature: sign(change(asked, reported)),
+    let forgotten = |asked: u64, reported: Option<PreparedAt>| {
+        evidence(Contradiction::Forgotten {
+            commit: PreparedAt { view: View(3), block: a },
+            commit_signature: sign(commit(3, a)),
+            asked: View(asked),
+            reported,
+            view_change_signature: sign(change(asked, reported)),
+        })
     };
     let at = |view: u64| Some(PreparedAt { view: View(view), block: a });
     assert!(proves(&forgotten(4, None)));
@@ -292,14 +292,14 @@ fn golden_bytes() {
 }
 
 const GOLDEN: [&str; 8] = [
-    "pre-prepare 4f1386d9 28bf4273",
-    "pre-prepare 365b233b 3ad36df5",
-    "prepare e0a85e5a ae30abab",
-    "commit 7a425843 9fbbfa58",
-    "view-change ec5a3aa1 86cc352d",
-    "view-change 72cde7f5 249f9845",
-    "status 73512f01 8ba8c0c5",
-    "status ec48a85c 685f154b",
+    "pre-prepare 6954dae5 d088fd53",
+    "pre-prepare b8d21817 1bd7c343",
+    "prepare a4283d15 4457a72c",
+    "commit e4886534 0b0c8654",
+    "view-change 9677adae 44f2e21e",
+    "view-change 72cde7f5 5b9bf29c",
+    "status ddbe3528 34314329",
+    "status ec48a85c 2835605c",
 ];
 
 proptest! {

@@ -1,18 +1,21 @@
 //! Building a block from the mempool and validating one that somebody proposed.
 //!
 //! Invariant: a candidate that comes out of here reproduces every root in its header when it is executed on the decided
-//! state before it, and holds only transactions that are verified, in time, and in no earlier block.
+//! state before it, and holds only transactions that are verified, in time, and in no earlier block, and only evidence
+//! that is verified and recorded nowhere yet.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use vostro_execution::{Executed, StateRead, Tree, execute};
+use vostro_execution::{Executed, Overlay, StateRead, Tree, execute};
+use vostro_settlement::evidence::evidence_record;
 use vostro_types::block::HEADER_VERSION;
 use vostro_types::codec::encode;
+use vostro_types::evidence::MAX_EVIDENCE;
 use vostro_types::transaction::{MAX_VALIDITY_MS, verify_all};
 use vostro_types::{
-    Block, BlockId, Genesis, Hash, Header, Height, Outcome, Receipt, Time, Transaction, TxId, ValidatorSet,
-    VerifiedTransaction,
+    Block, BlockId, Evidence, EvidenceKey, Genesis, Hash, Header, Height, Outcome, Receipt, Time, Transaction, TxId,
+    ValidatorSet, VerifiedEvidence, VerifiedTransaction,
 };
 
 use crate::mempool::Mempool;
@@ -46,7 +49,7 @@ pub struct Parent<'a> {
 pub struct BlockLimits {
     /// Most transactions.
     pub transactions: usize,
-    /// Most bytes of encoded transactions.
+    /// Most bytes of encoded transactions and evidence.
     pub bytes: usize,
 }
 
@@ -81,12 +84,20 @@ pub enum Invalid {
         /// The field.
         field: &'static str,
     },
-    /// More transactions or bytes than a block may have.
+    /// More transactions, evidence or bytes than a block may have.
     #[error("the block exceeds its caps")]
     TooLarge,
     /// A transaction that may not be in it.
     #[error("transaction {index}: {reason}")]
     Transaction {
+        /// Its position.
+        index: usize,
+        /// The rule it breaks.
+        reason: &'static str,
+    },
+    /// Evidence that may not be in it.
+    #[error("evidence {index}: {reason}")]
+    Evidence {
         /// Its position.
         index: usize,
         /// The rule it breaks.
@@ -114,19 +125,49 @@ fn unauthorised(executed: &Executed, transactions: usize) -> BTreeSet<usize> {
     indices.filter(|(_, receipt)| not_signed(receipt)).map(|(index, _)| index).collect()
 }
 
-/// Builds the next block from the mempool; `time` is above the parent's. Also gives the ids of transactions that no
-/// block may hold because their signers may not act.
-pub fn build(parent: &Parent<'_>, mempool: &Mempool, limits: BlockLimits, time: Time) -> (Candidate, Vec<TxId>) {
+/// Whether the fact that evidence proves is recorded in the parent's state.
+fn is_recorded(parent: &Parent<'_>, key: &EvidenceKey) -> bool {
+    evidence_record(&Overlay::new(parent.state), key).is_some()
+}
+
+/// Of evidence ascending by key, what the next block may hold; and its bytes.
+fn fitting(
+    parent: &Parent<'_>,
+    evidence: Vec<VerifiedEvidence>,
+    limits: BlockLimits,
+) -> (Vec<VerifiedEvidence>, usize) {
+    let (mut chosen, mut bytes) = (Vec::new(), 0);
+    for piece in evidence.into_iter().take(MAX_EVIDENCE) {
+        let size = encode(piece.evidence()).len();
+        let key = piece.key();
+        if key.height <= parent.height.next() && bytes + size <= limits.bytes && !is_recorded(parent, &key) {
+            bytes += size;
+            chosen.push(piece);
+        }
+    }
+    (chosen, bytes)
+}
+
+/// Builds the next block from the mempool and `evidence`, which is strictly ascending by key; `time` is above the
+/// parent's. Also gives the ids of transactions that no block may hold because their signers may not act.
+pub fn build(
+    parent: &Parent<'_>,
+    mempool: &Mempool,
+    evidence: Vec<VerifiedEvidence>,
+    limits: BlockLimits,
+    time: Time,
+) -> (Candidate, Vec<TxId>) {
     let height = parent.height.next();
+    let (accusations, evidence_bytes) = fitting(parent, evidence, limits);
     let mut chosen: Vec<VerifiedTransaction> = mempool
-        .select(limits.transactions, limits.bytes)
+        .select(limits.transactions, limits.bytes - evidence_bytes)
         .into_iter()
         .filter(|t| in_time(t.body().valid_until, time) && !parent.recent.contains(&t.id()))
         .map(Arc::unwrap_or_clone)
         .collect();
     let mut dropped = Vec::new();
     let executed = loop {
-        let executed = execute(parent.state, parent.tree, height, time, &chosen);
+        let executed = execute(parent.state, parent.tree, height, time, &accusations, &chosen);
         let refused = unauthorised(&executed, chosen.len());
         if refused.is_empty() {
             break executed;
@@ -144,6 +185,7 @@ pub fn build(parent: &Parent<'_>, mempool: &Mempool, limits: BlockLimits, time: 
     };
     let ids = chosen.iter().map(VerifiedTransaction::id).collect();
     let transactions: Vec<Transaction> = chosen.into_iter().map(VerifiedTransaction::into_transaction).collect();
+    let evidence: Vec<Evidence> = accusations.into_iter().map(VerifiedEvidence::into_evidence).collect();
     let header = Header {
         version: HEADER_VERSION,
         epoch: parent.validators.epoch(),
@@ -153,10 +195,11 @@ pub fn build(parent: &Parent<'_>, mempool: &Mempool, limits: BlockLimits, time: 
         validators: parent.validators.hash(),
         next_validators: parent.validators.hash(),
         transactions_root: executed.transactions_root,
+        evidence_root: executed.evidence_root,
         receipts_root: executed.receipts_root,
         state_root: executed.state_root,
     };
-    (Candidate { block: Arc::new(Block { header, transactions }), ids, executed }, dropped)
+    (Candidate { block: Arc::new(Block { header, transactions, evidence }), ids, executed }, dropped)
 }
 
 /// Checks what a header says about its place in the chain.
@@ -211,6 +254,28 @@ fn verify_transactions(
     Ok(transactions)
 }
 
+/// Verifies a block's evidence: in order and so each fact once, of a height that was reached, recorded nowhere yet,
+/// proved. However old it is: one validator set decides the whole chain, so its keys are known for every height.
+fn verify_evidence(parent: &Parent<'_>, block: &Block) -> Result<Vec<VerifiedEvidence>, Invalid> {
+    let mut verified: Vec<VerifiedEvidence> = Vec::with_capacity(block.evidence.len());
+    for (index, piece) in block.evidence.iter().enumerate() {
+        let key = piece.key();
+        let broken = |reason| Invalid::Evidence { index, reason };
+        if verified.last().is_some_and(|before| before.key() >= key) {
+            return Err(broken("out of order or twice in this block"));
+        }
+        if key.height > block.header.height {
+            return Err(broken("it is about a height above the block's"));
+        }
+        let piece = piece.clone().verify(&parent.chain, parent.validators);
+        verified.push(piece.map_err(|_| broken("it does not prove what it says"))?);
+        if is_recorded(parent, &key) {
+            return Err(broken("an earlier block records it"));
+        }
+    }
+    Ok(verified)
+}
+
 /// Validates and executes a block that should follow `parent`. Signatures known from `mempool` are not checked again.
 ///
 /// # Errors
@@ -222,10 +287,15 @@ pub fn validate(
     limits: BlockLimits,
 ) -> Result<Candidate, Invalid> {
     check_header(parent, &block)?;
-    let bytes: usize = block.transactions.iter().map(|t| encode(t).len()).sum();
-    if block.transactions.len() > limits.transactions || bytes > limits.bytes {
+    if block.transactions.len() > limits.transactions || block.evidence.len() > MAX_EVIDENCE {
         return Err(Invalid::TooLarge);
     }
+    let transactions = block.transactions.iter().map(|t| encode(t).len());
+    let bytes: usize = transactions.chain(block.evidence.iter().map(|e| encode(e).len())).sum();
+    if bytes > limits.bytes {
+        return Err(Invalid::TooLarge);
+    }
+    let evidence = verify_evidence(parent, &block)?;
     let transactions = verify_transactions(parent, &block, mempool)?;
     let time = block.header.time;
     let mut seen = BTreeSet::new();
@@ -237,12 +307,15 @@ pub fn validate(
             return Err(Invalid::Transaction { index, reason: "it is in an earlier block or twice in this one" });
         }
     }
-    let executed = execute(parent.state, parent.tree, block.header.height, time, &transactions);
+    let executed = execute(parent.state, parent.tree, block.header.height, time, &evidence, &transactions);
     if let Some(index) = unauthorised(&executed, transactions.len()).first() {
         return Err(Invalid::Transaction { index: *index, reason: "its signers may not act" });
     }
     if executed.transactions_root != block.header.transactions_root {
         return Err(Invalid::Root { root: "transactions root" });
+    }
+    if executed.evidence_root != block.header.evidence_root {
+        return Err(Invalid::Root { root: "evidence root" });
     }
     if executed.receipts_root != block.header.receipts_root {
         return Err(Invalid::Root { root: "receipts root" });

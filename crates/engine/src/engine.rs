@@ -4,24 +4,26 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use vostro_consensus::{
-    Config, DecidedBlock, Durable, Effect, Effects, Evidence, GuardMark, Input, Record, Replica, Seq, Signed, Timing,
-    Tip, To, Verified,
+    Config, DecidedBlock, Durable, Effect, Effects, GuardMark, Input, Record, Replica, Seq, Signed, Timing, Tip, To,
+    Verified,
 };
 use vostro_execution::{Changes, Layered, Overlay, StateRead, Tree};
+use vostro_settlement::evidence::{evidence_record, is_on_record};
 use vostro_settlement::{BlockContext, read};
 use vostro_types::transaction::MAX_VALIDITY_MS;
 use vostro_types::{
-    Block, BlockId, Certificate, Genesis, Hash, Height, Label, Outcome, Receipt, SecretKey, Time, Transaction, TxId,
-    ValidatorIndex, ValidatorSet, VerifiedTransaction, View,
+    Block, BlockId, Certificate, Evidence, Genesis, Hash, Height, Label, Outcome, Receipt, SecretKey, Time,
+    Transaction, TxId, ValidatorIndex, ValidatorSet, VerifiedEvidence, VerifiedTransaction, View,
 };
 
 use crate::candidate::{AUTHORITY, BlockLimits, Candidate, Parent, build, validate};
+use crate::evidence::EvidencePool;
 use crate::mempool::{Mempool, MempoolLimits, NotInserted};
 use crate::recent::RecentIds;
 use crate::sync::CatchUp;
 use crate::wire::{GossipBatch, MAX_BATCH_BYTES, SyncRequest, SyncResponse, batches};
 
-/// A transaction that waits this long is sent directly to the primary, in case gossip lost it. Milliseconds.
+/// What waits for a block this long is sent directly to the primary, in case gossip lost it. Milliseconds.
 pub const FORWARD_AFTER_MS: u64 = 500;
 /// Executed blocks of the height being decided that are kept; of more, the oldest goes.
 const MAX_CANDIDATES: usize = 8;
@@ -80,6 +82,11 @@ pub enum Event {
     Gossiped {
         /// In the order given.
         transactions: Vec<VerifiedTransaction>,
+    },
+    /// Peers sent evidence that verifies.
+    Accused {
+        /// In the order given.
+        evidence: Vec<VerifiedEvidence>,
     },
     /// Everything up to this [`Action::Persist`] is durable.
     Persisted(Seq),
@@ -200,9 +207,9 @@ pub enum Action {
         /// Its bytes.
         bytes: Vec<u8>,
     },
-    /// Gossip a batch of transactions.
+    /// Gossip a batch of transactions or evidence.
     Gossip(Vec<u8>),
-    /// Send a batch of transactions to one validator directly.
+    /// Send a batch of transactions or evidence to one validator directly.
     Forward {
         /// To whom.
         to: ValidatorIndex,
@@ -232,8 +239,8 @@ pub enum Action {
         /// Why.
         reason: String,
     },
-    /// A validator contradicted itself.
-    Evidence(Box<Evidence>),
+    /// This node saw a validator contradict itself.
+    Evidence(Box<VerifiedEvidence>),
     /// Something an operator should know.
     Warn(String),
     /// The node must stop: going on could do harm. Says why.
@@ -261,6 +268,8 @@ pub struct Snapshot {
     pub refused_messages: u64,
     /// Contradictions of validators seen since boot.
     pub evidence: u64,
+    /// Pieces of evidence that wait for a block.
+    pub evidence_waiting: usize,
 }
 
 /// Who handed a transaction in.
@@ -277,6 +286,7 @@ pub struct Engine {
     block_limits: BlockLimits,
     replica: Replica,
     mempool: Mempool,
+    evidence: EvidencePool,
     recent: RecentIds,
     sync: CatchUp,
     connected: BTreeSet<ValidatorIndex>,
@@ -311,6 +321,7 @@ impl Engine {
             block_limits: BlockLimits::of(&genesis),
             replica,
             mempool: Mempool::new(limits.mempool),
+            evidence: EvidencePool::default(),
             recent,
             sync: CatchUp::default(),
             connected: BTreeSet::new(),
@@ -349,6 +360,11 @@ impl Engine {
                     let _ = self.admit(Arc::new(transaction), Source::Peer);
                 }
             }
+            Event::Accused { evidence } => {
+                for piece in evidence {
+                    self.accuse(piece);
+                }
+            }
             Event::Persisted(seq) => self.input(Input::Persisted(seq), &mut actions),
             Event::Durable(height) => self.layers.retain(|(layer, _)| *layer > height),
             Event::Connected(validator) => {
@@ -379,6 +395,7 @@ impl Engine {
             target: self.sync.target().max(self.tip.1),
             mempool: self.mempool.len(),
             mempool_bytes: self.mempool.bytes(),
+            evidence_waiting: self.evidence.len(),
             ..self.figures
         }
     }
@@ -433,8 +450,7 @@ impl Engine {
                     None
                 }
                 Effect::Evidence(evidence) => {
-                    self.figures.evidence += 1;
-                    actions.push(Action::Evidence(Box::new(evidence)));
+                    self.detected(evidence, actions);
                     None
                 }
                 Effect::Penalise { validator, offence } => {
@@ -461,6 +477,31 @@ impl Engine {
                 queue.extend(self.replica.step(self.now, input));
             }
         }
+    }
+
+    /// This node saw a contradiction: everybody hears of it once, and it waits here for a block.
+    fn detected(&mut self, evidence: Evidence, actions: &mut Vec<Action>) {
+        match evidence.verify(&self.chain, &self.validators) {
+            Ok(evidence) => {
+                self.figures.evidence += 1;
+                if self.accuse(evidence.clone()) {
+                    let batch = GossipBatch { evidence: vec![evidence.evidence().clone()], ..GossipBatch::default() };
+                    actions.push(Action::Gossip(batch.to_bytes()));
+                }
+                actions.push(Action::Evidence(Box::new(evidence)));
+            }
+            Err(error) => actions.push(Action::Warn(format!("evidence of this node proves nothing: {error}"))),
+        }
+    }
+
+    /// Lets evidence wait for a block, if none records its fact. A block is made for its sake only if the accused is not
+    /// on record for the like: a liar must not drive the chain by accusing itself again and again.
+    fn accuse(&mut self, evidence: VerifiedEvidence) -> bool {
+        let key = evidence.key();
+        let accused = (key.epoch, key.validator);
+        let (recorded, known) =
+            self.read(|reader| (evidence_record(reader, &key).is_some(), is_on_record(reader, accused, key.kind)));
+        !recorded && self.evidence.insert(evidence, self.tip.1, !known, self.now)
     }
 
     fn message(&mut self, from: Option<ValidatorIndex>, bytes: &[u8], actions: &mut Vec<Action>) {
@@ -553,9 +594,10 @@ impl Engine {
         }
     }
 
-    /// Whether a block is wanted: transactions wait or a deadline is due.
+    /// Whether a block is wanted: transactions or urgent evidence wait, or a deadline is due.
     fn demand(&self) -> bool {
-        !self.mempool.is_empty() || self.next_deadline.is_some_and(|due| due <= self.now)
+        let evidence = self.evidence.is_urgent(self.tip.1.next());
+        evidence || !self.mempool.is_empty() || self.next_deadline.is_some_and(|due| due <= self.now)
     }
 
     fn with_parent<T>(&self, f: impl FnOnce(&Parent<'_>) -> T) -> T {
@@ -579,7 +621,9 @@ impl Engine {
         }
         let time = self.now.max(min_time).max(self.tip.2.plus(1));
         self.mempool.expire(time);
-        let (candidate, dropped) = self.with_parent(|parent| build(parent, &self.mempool, self.block_limits, time));
+        let evidence = self.evidence.select(height);
+        let (candidate, dropped) =
+            self.with_parent(|parent| build(parent, &self.mempool, evidence, self.block_limits, time));
         for id in dropped {
             self.mempool.remove(&id);
         }
@@ -641,6 +685,9 @@ impl Engine {
             self.recent.insert(*tx, transaction.body.valid_until);
             self.mempool.remove(tx);
         }
+        for piece in &block.evidence {
+            self.evidence.recorded(&piece.key());
+        }
         self.recent.forget_before(time);
         self.mempool.expire(time);
         let changes = Arc::new(executed.changes);
@@ -692,15 +739,18 @@ impl Engine {
         self.sync.ended(self.tip.1 > before, self.now);
     }
 
-    /// Transactions that waited long go to the next primary directly.
+    /// Transactions and urgent evidence that waited long go to the next primary directly.
     fn forward_stale(&mut self, actions: &mut Vec<Action>) {
-        let stale = self.mempool.stale(self.now.minus(FORWARD_AFTER_MS), self.now, MAX_BATCH_BYTES);
-        let primary = self.validators.primary(self.tip.1.next(), self.replica.view());
-        if stale.is_empty() || Some(primary) == self.replica.me() {
+        let (next, before) = (self.tip.1.next(), self.now.minus(FORWARD_AFTER_MS));
+        let stale = self.mempool.stale(before, self.now, MAX_BATCH_BYTES);
+        let accusations = self.evidence.stale(next, before, self.now);
+        let primary = self.validators.primary(next, self.replica.view());
+        if stale.is_empty() && accusations.is_empty() || Some(primary) == self.replica.me() {
             return;
         }
         let transactions: Vec<Transaction> = stale.iter().map(|t| t.transaction().clone()).collect();
-        actions.push(Action::Forward { to: primary, bytes: GossipBatch { transactions }.to_bytes() });
+        let evidence = accusations.into_iter().map(VerifiedEvidence::into_evidence).collect();
+        actions.push(Action::Forward { to: primary, bytes: GossipBatch { transactions, evidence }.to_bytes() });
     }
 
     /// What follows every step: demand, catch-up, figures and the next wake-up.
@@ -718,7 +768,8 @@ impl Engine {
         if let Some((to, request)) = self.sync.next(self.tip.1, &self.connected, self.now) {
             actions.push(Action::Request { to, request });
         }
-        let forward = (!self.mempool.is_empty()).then(|| self.now.plus(FORWARD_AFTER_MS));
+        let waits = !self.mempool.is_empty() || self.evidence.is_urgent(self.tip.1.next());
+        let forward = waits.then(|| self.now.plus(FORWARD_AFTER_MS));
         let deadline = self.next_deadline.filter(|due| *due > self.now);
         let retry = self.sync.wake_at(self.tip.1);
         let wake = [self.replica_wake, forward, deadline, retry].into_iter().flatten().min();

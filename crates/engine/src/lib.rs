@@ -1,7 +1,7 @@
-//! Mempool, proposing, execution, catch-up and consensus in one pure value.
+//! Mempool, evidence, proposing, execution, catch-up and consensus in one pure value.
 //!
 //! ```text
-//!   events   message · submitted · gossiped · persisted · durable · connected · sync answer · tick
+//!   events   message · submitted · gossiped · accused · persisted · durable · connected · sync answer · tick
 //!                                   │
 //!                       Engine::step(now, event)        no clock, socket, disk or thread inside
 //!                                   │
@@ -14,6 +14,7 @@
 pub mod candidate;
 pub mod chain;
 mod engine;
+pub mod evidence;
 pub mod mempool;
 pub mod recent;
 pub mod sync;
@@ -24,5 +25,6 @@ pub use chain::{ChainEnd, StoredBlock, Unreadable};
 pub use engine::{
     Action, Admission, Boot, Committed, Engine, EngineLimits, Event, FORWARD_AFTER_MS, Missing, Refusal, Snapshot,
 };
+pub use evidence::EvidencePool;
 pub use mempool::MempoolLimits;
 pub use recent::RecentIds;

@@ -1,4 +1,4 @@
-//! What validators say to each other besides votes: transactions and catch-up.
+//! What validators say to each other besides votes: transactions, evidence and catch-up.
 //!
 //! Invariant: every message is decoded by the canonical codec under a cap, and none is believed before it is verified.
 
@@ -6,20 +6,22 @@ use std::sync::Arc;
 
 use bincode::{Decode, Encode};
 use vostro_types::codec::{CodecError, MAX_BLOCK, decode, encode};
-use vostro_types::{Block, Certificate, Height, Transaction};
+use vostro_types::{Block, Certificate, Evidence, Height, Transaction};
 
-/// Largest gossiped batch of transactions in bytes.
+/// Largest gossiped batch of transactions in bytes; evidence comes on top.
 pub const MAX_BATCH_BYTES: usize = 256 << 10;
 /// Largest answer to a catch-up request in bytes.
 pub const MAX_SYNC_BYTES: usize = 12 << 20;
 /// Most blocks in an answer to a catch-up request.
 pub const MAX_SYNC_BLOCKS: usize = 512;
 
-/// Transactions on the gossip topic, or forwarded directly to a primary that may have missed them.
-#[derive(Clone, Debug, Encode, Decode)]
+/// Transactions and evidence on the gossip topic, or forwarded directly to a primary that may have missed them.
+#[derive(Clone, Debug, Default, Encode, Decode)]
 pub struct GossipBatch {
     /// In the order of admission at the node that gossips them.
     pub transactions: Vec<Transaction>,
+    /// At most [`vostro_types::evidence::MAX_EVIDENCE`] pieces.
+    pub evidence: Vec<Evidence>,
 }
 
 /// Asks for decided blocks.
@@ -77,14 +79,14 @@ pub fn batches(transactions: impl IntoIterator<Item = Transaction>) -> Vec<Gossi
     for transaction in transactions {
         let length = encode(&transaction).len();
         if size + length > MAX_BATCH_BYTES && !current.is_empty() {
-            batches.push(GossipBatch { transactions: std::mem::take(&mut current) });
+            batches.push(GossipBatch { transactions: std::mem::take(&mut current), evidence: Vec::new() });
             size = 0;
         }
         size += length;
         current.push(transaction);
     }
     if !current.is_empty() {
-        batches.push(GossipBatch { transactions: current });
+        batches.push(GossipBatch { transactions: current, evidence: Vec::new() });
     }
     batches
 }

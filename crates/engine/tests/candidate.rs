@@ -20,6 +20,7 @@ struct Fixture {
     validators: ValidatorSet,
     recent: RecentIds,
     pool: Mempool,
+    evidence: Vec<VerifiedEvidence>,
     net: Net,
 }
 
@@ -32,7 +33,8 @@ impl Fixture {
         state.apply(&changes);
         let validators = genesis.validator_set();
         let pool = Mempool::new(MempoolLimits::default());
-        let mut fixture = Fixture { genesis, state, tree, validators, recent: RecentIds::default(), pool, net };
+        let mut fixture =
+            Fixture { genesis, state, tree, validators, recent: RecentIds::default(), pool, evidence: Vec::new(), net };
         for transaction in [fixture.net.open(201), fixture.net.open(202)] {
             fixture.admit(transaction);
         }
@@ -42,6 +44,15 @@ impl Fixture {
     fn admit(&mut self, transaction: Transaction) {
         let verified = transaction.verify(&self.genesis.hash()).unwrap();
         self.pool.insert(Arc::new(verified), Time(START)).unwrap();
+    }
+
+    /// E1 of validator 0 at a height, in a view.
+    fn votes(&self, height: u64, view: u64) -> Evidence {
+        contradiction(&self.genesis, 0, Height(height), View(view))
+    }
+
+    fn accuse(&mut self, evidence: Evidence) {
+        self.evidence.push(evidence.verify(&self.genesis.hash(), &self.validators).unwrap());
     }
 
     fn parent(&self) -> Parent<'_> {
@@ -58,7 +69,7 @@ impl Fixture {
     }
 
     fn built(&self) -> Candidate {
-        build(&self.parent(), &self.pool, LIMITS, Time(START + 5)).0
+        build(&self.parent(), &self.pool, self.evidence.clone(), LIMITS, Time(START + 5)).0
     }
 
     /// The verdict with signatures known from the mempool, and without: they must agree.
@@ -105,8 +116,9 @@ fn each_header_field_is_checked() {
     for (field, change) in cases {
         assert_eq!(fixture.changed(|b| change(&mut b.header)), Err(Invalid::Header { field }));
     }
-    let roots: [(&str, Change); 3] = [
+    let roots: [(&str, Change); 4] = [
         ("transactions root", |h| h.transactions_root = Hash([1; 32])),
+        ("evidence root", |h| h.evidence_root = Hash([1; 32])),
         ("receipts root", |h| h.receipts_root = Hash([1; 32])),
         ("state root", |h| h.state_root = Hash([1; 32])),
     ];
@@ -176,8 +188,83 @@ fn no_block_records_a_transaction_whose_signers_may_not_act() {
     assert_eq!(verdict, Err(Invalid::Transaction { index, reason: "its signers may not act" }));
     // An honest one leaves it out and says so.
     fixture.admit(stripped.clone());
-    let (candidate, dropped) = build(&fixture.parent(), &fixture.pool, LIMITS, Time(START + 5));
+    let (candidate, dropped) = build(&fixture.parent(), &fixture.pool, Vec::new(), LIMITS, Time(START + 5));
     assert_eq!(dropped, [stripped.body.id(&chain)]);
     assert_eq!(candidate.block.transactions.len(), index);
     fixture.verdict((*candidate.block).clone()).unwrap();
+}
+
+#[test]
+fn evidence_is_recorded_once_and_can_be_proved() {
+    let mut fixture = Fixture::new();
+    fixture.accuse(fixture.votes(1, 0));
+    let built = fixture.built();
+    assert_eq!(built.block.evidence, [fixture.votes(1, 0)]);
+    assert_eq!(built.executed.receipts.len(), built.block.transactions.len(), "evidence has no receipts");
+    fixture.verdict((*built.block).clone()).unwrap();
+    // the record is part of the state that the header binds
+    fixture.state.apply(&built.executed.changes);
+    let key = vostro_settlement::tables::EVIDENCE.key(&fixture.votes(1, 0).key());
+    let proof = vostro_execution::StateProof::of(&fixture.state, &built.executed.tree, key);
+    assert!(proof.value.is_some() && proof.check(&built.block.header));
+    let place = vostro_execution::proofs::prove_evidence(&built.block.evidence, 0).unwrap();
+    let shown = |piece: &Evidence| vostro_execution::proofs::check_evidence(&built.block.header, piece, &place);
+    assert!(shown(&fixture.votes(1, 0)) && !shown(&fixture.votes(1, 1)));
+    // the next block may not hold the fact again, whatever proves it
+    fixture.tree = built.executed.tree.clone();
+    assert!(fixture.built().block.evidence.is_empty(), "a proposer leaves out what is recorded");
+    for view in [0, 1] {
+        let again = fixture.changed(|b| b.evidence.push(fixture.votes(1, view)));
+        assert_eq!(again, Err(Invalid::Evidence { index: 0, reason: "an earlier block records it" }));
+    }
+}
+
+#[test]
+fn evidence_that_proves_nothing_or_comes_twice_is_refused() {
+    let mut fixture = Fixture::new();
+    fixture.accuse(fixture.votes(1, 0));
+    let bad = |index, reason| Err(Invalid::Evidence { index, reason });
+    let forged = "it does not prove what it says";
+    let tampered: [fn(&mut Evidence); 5] = [
+        |e| e.validator = ValidatorIndex(1),
+        |e| e.epoch = Epoch(1),
+        |e| e.height = Height(0),
+        |e| {
+            let Contradiction::Votes { second, .. } = &mut e.contradiction else { return };
+            second.1.0[3] ^= 1;
+        },
+        |e| {
+            let Contradiction::Votes { first, second, .. } = &mut e.contradiction else { return };
+            std::mem::swap(first, second);
+        },
+    ];
+    for tamper in tampered {
+        assert_eq!(fixture.changed(|b| tamper(&mut b.evidence[0])), bad(0, forged));
+    }
+    let twice = "out of order or twice in this block";
+    assert_eq!(fixture.changed(|b| b.evidence.push(b.evidence[0].clone())), bad(1, twice));
+    assert_eq!(fixture.changed(|b| b.evidence.push(fixture.votes(1, 7))), bad(1, twice), "the same fact");
+    assert_eq!(fixture.changed(|b| b.evidence.push(fixture.votes(0, 0))), bad(1, twice), "descending");
+    let ahead = "it is about a height above the block's";
+    assert_eq!(fixture.changed(|b| b.evidence.push(fixture.votes(2, 0))), bad(1, ahead));
+    // good evidence that the header does not bind
+    assert_eq!(fixture.changed(|b| b.evidence.clear()), Err(Invalid::Root { root: "evidence root" }));
+}
+
+#[test]
+fn evidence_has_its_cap_and_counts_in_the_bytes() {
+    use vostro_types::evidence::MAX_EVIDENCE;
+    let mut fixture = Fixture::new();
+    let many = fixture.changed(|b| b.evidence = vec![fixture.votes(0, 0); MAX_EVIDENCE + 1]);
+    assert_eq!(many, Err(Invalid::TooLarge));
+    fixture.accuse(fixture.votes(0, 0));
+    fixture.accuse(fixture.votes(1, 0));
+    let size = codec::encode(&fixture.votes(1, 0)).len();
+    // room for one piece and nothing else
+    let tight = BlockLimits { bytes: size + 1, ..LIMITS };
+    let (candidate, _) = build(&fixture.parent(), &fixture.pool, fixture.evidence.clone(), tight, Time(START + 5));
+    assert_eq!((candidate.block.evidence.len(), candidate.block.transactions.len()), (1, 0));
+    let verdict = |block: &Arc<Block>, limits| validate(&fixture.parent(), block.clone(), None, limits).map(|_| ());
+    assert_eq!(verdict(&candidate.block, tight), Ok(()));
+    assert_eq!(verdict(&candidate.block, BlockLimits { bytes: size - 1, ..LIMITS }), Err(Invalid::TooLarge));
 }

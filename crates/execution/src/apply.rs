@@ -1,13 +1,14 @@
 //! Executes a block on a view of the state: receipts, changes and the roots its header must carry.
 //!
-//! Invariant: the result is a function of state, tree, height, time and transactions. Nothing is written: the caller
+//! Invariant: the result is a function of state, tree, height, time, evidence and transactions. Nothing is written: the caller
 //! keeps the result or drops it, and the state and tree it started from are as they were.
 
 use vostro_crypto::{Hash, merkle};
 use vostro_settlement::{BlockContext, Ledger, Reader};
 use vostro_types::block::transaction_leaf;
+use vostro_types::evidence::evidence_leaf;
 use vostro_types::receipt::receipts_root;
-use vostro_types::{Genesis, Height, Receipt, Time, VerifiedTransaction};
+use vostro_types::{Genesis, Height, Receipt, Time, VerifiedEvidence, VerifiedTransaction};
 
 use crate::state::{Changes, MemState, Overlay, StateRead};
 use crate::tree::{Tree, key_hash, value_hash};
@@ -23,25 +24,30 @@ pub struct Executed {
     pub tree: Tree,
     /// For the header: root of the transactions.
     pub transactions_root: Hash,
+    /// For the header: root of the evidence.
+    pub evidence_root: Hash,
     /// For the header: root of the receipts.
     pub receipts_root: Hash,
     /// For the header: root of the state after the block.
     pub state_root: Hash,
 }
 
-/// Executes `transactions` in order and then the deadlines that are due, on `state`, whose tree is `tree`.
+/// Records `evidence`, executes `transactions` in order and then the deadlines that are due, on `state`, whose tree is
+/// `tree`. Evidence has no receipts: it moves no money, and its record is the state's.
 ///
 /// Whether a transaction was executed before is the caller's to know: ids are remembered with the blocks, not in the
-/// state.
+/// state. So is whether evidence may be in the block.
 pub fn execute(
     state: &dyn StateRead,
     tree: &Tree,
     height: Height,
     time: Time,
+    evidence: &[VerifiedEvidence],
     transactions: &[VerifiedTransaction],
 ) -> Executed {
     let context = BlockContext { height, time };
     let mut overlay = Overlay::new(state);
+    vostro_settlement::record_evidence(&context, evidence, &mut overlay);
     let mut receipts: Vec<Receipt> =
         transactions.iter().map(|tx| vostro_settlement::apply(&context, tx, &mut overlay)).collect();
     receipts.extend(vostro_settlement::fire_deadlines(&context, &mut overlay));
@@ -50,6 +56,7 @@ pub fn execute(
     let leaves: Vec<Hash> = transactions.iter().map(|tx| transaction_leaf(tx.transaction())).collect();
     Executed {
         transactions_root: merkle::root(&leaves),
+        evidence_root: merkle::root(&evidence.iter().map(|e| evidence_leaf(e.evidence())).collect::<Vec<_>>()),
         receipts_root: receipts_root(&receipts),
         state_root: tree.root(),
         receipts,

@@ -1,12 +1,13 @@
-//! What a light client checks against a header it has a commit certificate for: state, transactions and receipts.
+//! What a light client checks against a header it has a commit certificate for: state, transactions, evidence and receipts.
 //!
 //! Invariant: nothing here trusts the sender of a proof; the header is the only thing the caller vouches for.
 
 use bincode::{Decode, Encode};
 use vostro_crypto::{Hash, merkle};
 use vostro_types::block::transaction_leaf;
+use vostro_types::evidence::evidence_leaf;
 use vostro_types::receipt::receipt_leaf;
-use vostro_types::{Header, Receipt, Transaction};
+use vostro_types::{Evidence, Header, Receipt, Transaction};
 
 use crate::proof::Proof;
 use crate::state::StateRead;
@@ -51,6 +52,16 @@ pub fn prove_transaction(transactions: &[Transaction], index: usize) -> Option<L
 /// Whether the block of `header` holds `transaction` at the position the proof names.
 pub fn check_transaction(header: &Header, transaction: &Transaction, proof: &ListProof) -> bool {
     merkle::check(&header.transactions_root, &transaction_leaf(transaction), proof)
+}
+
+/// Proof that a block holds the evidence at `index`, or `None` if it has no such one.
+pub fn prove_evidence(evidence: &[Evidence], index: usize) -> Option<ListProof> {
+    merkle::prove(&evidence.iter().map(evidence_leaf).collect::<Vec<_>>(), index)
+}
+
+/// Whether the block of `header` holds `evidence` at the position the proof names.
+pub fn check_evidence(header: &Header, evidence: &Evidence, proof: &ListProof) -> bool {
+    merkle::check(&header.evidence_root, &evidence_leaf(evidence), proof)
 }
 
 /// Proof that a block gave the receipt at `index`, or `None` if it has no such one.

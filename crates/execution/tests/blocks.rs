@@ -3,7 +3,9 @@
 
 use proptest::prelude::*;
 use vostro_crypto::Domain;
-use vostro_execution::proofs::{check_receipt, check_transaction, prove_receipt, prove_transaction};
+use vostro_execution::proofs::{
+    check_evidence, check_receipt, check_transaction, prove_evidence, prove_receipt, prove_transaction,
+};
 use vostro_execution::{
     Changes, Executed, Layered, MemState, StateProof, StateRead, Tree, execute, genesis_state, rebuild_tree,
 };
@@ -194,7 +196,7 @@ impl Chain {
     }
 
     fn at(&self, state: &dyn StateRead, height: u64, transactions: &[VerifiedTransaction]) -> Executed {
-        execute(state, &self.tree, Height(height), time(height), transactions)
+        execute(state, &self.tree, Height(height), time(height), &[], transactions)
     }
 
     fn block(&mut self, transactions: &[VerifiedTransaction]) -> Executed {
@@ -222,6 +224,7 @@ fn header(executed: &Executed) -> Header {
         validators: any,
         next_validators: any,
         transactions_root: executed.transactions_root,
+        evidence_root: executed.evidence_root,
         receipts_root: executed.receipts_root,
         state_root: executed.state_root,
     }
@@ -377,4 +380,51 @@ fn transactions_and_receipts_prove_at_their_own_place_only() {
     let mut stripped = transactions[0].clone();
     stripped.signatures.clear();
     assert!(!check_transaction(&header, &stripped, &prove_transaction(&transactions, 0).unwrap()));
+}
+
+/// E1 of the only validator at a height, in a view.
+fn accusation(height: u64, view: u64) -> VerifiedEvidence {
+    let (chain, set) = (genesis().hash(), genesis().validator_set());
+    let said = |n: u8| {
+        let block = BlockId(Hash([n; 32]));
+        let bytes = certificate::vote_bytes(&chain, &set, VoteKind::Prepare, Height(height), View(view), block);
+        (block, key(100).sign(&bytes))
+    };
+    let contradiction = Contradiction::votes(VoteKind::Prepare, View(view), said(1), said(2));
+    let evidence = Evidence { epoch: Epoch(0), validator: ValidatorIndex(0), height: Height(height), contradiction };
+    evidence.verify(&chain, &set).unwrap()
+}
+
+#[test]
+fn evidence_is_recorded_before_anything_else_and_has_no_receipt() {
+    let chain = Chain::new();
+    let block = first_block();
+    let evidence = [accusation(1, 0), accusation(2, 0)];
+    let without = execute(&chain.state, &chain.tree, Height(2), time(2), &[], &block);
+    let with = execute(&chain.state, &chain.tree, Height(2), time(2), &evidence, &block);
+    assert_eq!(with.receipts, without.receipts);
+    assert_ne!(with.state_root, without.state_root);
+    assert_ne!(with.evidence_root, without.evidence_root);
+    assert_eq!(without.evidence_root, vostro_types::evidence::evidence_root(&[]));
+    assert_eq!(with.changes.len(), without.changes.len() + 2);
+    let mut state = chain.state.clone();
+    state.apply(&with.changes);
+    let recorded =
+        vostro_settlement::evidence::evidence_record(&vostro_execution::Overlay::new(&state), &accusation(2, 9).key());
+    let recorded = recorded.unwrap();
+    let leaf = vostro_types::evidence::evidence_leaf(evidence[1].evidence());
+    assert_eq!((recorded.block, recorded.digest), (Height(2), leaf));
+    // the same fact again changes nothing: the first record stands
+    let again = execute(&state, &with.tree, Height(3), time(3), &[accusation(2, 5)], &[]);
+    assert!(again.changes.is_empty());
+    // each proves at its own place only
+    let header = header(&with);
+    let pieces: Vec<Evidence> = evidence.iter().map(|e| e.evidence().clone()).collect();
+    for at in 0..2 {
+        let proof = prove_evidence(&pieces, at).unwrap();
+        for (other, piece) in pieces.iter().enumerate() {
+            assert_eq!(check_evidence(&header, piece, &proof), at == other);
+        }
+    }
+    assert!(prove_evidence(&pieces, 2).is_none());
 }

@@ -7,7 +7,8 @@ use vostro_api::chain::{
 };
 use vostro_api::cursor::List;
 use vostro_api::{ApiError, Cursor};
-use vostro_types::{BlockId, Height, codec};
+use vostro_settlement::evidence::count_records;
+use vostro_types::{BlockId, Height, ValidatorIndex, codec};
 
 use crate::methods::{Api, Method, Methods};
 use crate::params::{Fields, Kind, optional, required};
@@ -44,7 +45,7 @@ pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError>
     methods.read(
         Method {
             name: "chain_block",
-            about: "A block: header, who signed, transactions in words, receipts.",
+            about: "A block: header, who signed, transactions in words, receipts, evidence.",
             params: const {
                 &[
                     optional("height", Kind::Number, "Height; the tip if neither is given."),
@@ -109,13 +110,20 @@ fn validators(api: &Api, fields: Fields) -> Result<ValidatorsJson, ApiError> {
         return Err(ApiError::not_found(format!("block {height} is not decided yet; the next one is {next}")));
     }
     let set = &api.validators;
+    let validators = api.view(|view| {
+        let mut validators = ValidatorJson::all(set);
+        for v in &mut validators {
+            v.evidence = Some(count_records(view.state, (set.epoch(), ValidatorIndex(v.index))));
+        }
+        Ok(validators)
+    })?;
     Ok(ValidatorsJson {
         height: height.0,
         epoch: set.epoch().0,
         hash: set.hash(),
         quorum: count(set.quorum()),
         fault_budget: count(set.faulty()),
-        validators: ValidatorJson::all(set),
+        validators,
     })
 }
 
@@ -141,6 +149,7 @@ fn block(api: &Api, fields: Fields) -> Result<BlockJson, ApiError> {
             deadlines: (executed..count(stored.receipts.len()))
                 .map(|index| receipt_json(&stored, index, view))
                 .collect::<Result<_, _>>()?,
+            evidence: stored.block.evidence.iter().map(|piece| api.evidence_json(piece)).collect(),
         })
     })
 }

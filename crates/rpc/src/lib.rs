@@ -24,6 +24,7 @@ mod params;
 mod platform;
 mod server;
 mod tx;
+mod validator;
 mod view;
 
 pub use backend::{Admitted, Backend, Proved, Status, StoredBlock};

@@ -11,7 +11,7 @@ use vostro_types::{AccountId, Hash, ValidatorSet};
 
 use crate::backend::Backend;
 use crate::params::{Fields, Param};
-use crate::{account, chain, entitlement, node, openrpc, order, platform, tx};
+use crate::{account, chain, entitlement, node, openrpc, order, platform, tx, validator};
 
 /// What every method works with.
 pub(crate) struct Api {
@@ -104,6 +104,7 @@ pub(crate) fn all(api: Arc<Api>) -> Result<Methods, RegisterMethodError> {
     order::register(&mut methods)?;
     entitlement::register(&mut methods)?;
     platform::register(&mut methods)?;
+    validator::register(&mut methods)?;
     node::register(&mut methods)?;
     openrpc::register(&mut methods)?;
     Ok(methods)

@@ -106,6 +106,7 @@ impl Api {
             transactions: count(transactions),
             rejected: count(stored.receipts.iter().filter(rejected).count()),
             deadlines: count(stored.receipts.len().saturating_sub(transactions)),
+            evidence: count(stored.block.evidence.len()),
             state_root: header.state_root,
         }
     }

@@ -154,6 +154,75 @@ async fn blocks_headers_and_proofs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn contradictions_are_listed_with_both_statements_and_proved() {
+    let rig = Rig::start(config()).await;
+    let nothing = rig.client.evidence(None, None, None).await.unwrap();
+    assert_eq!((nothing.evidence.len(), nothing.next_cursor), (0, None));
+    let votes = |validator, height| {
+        let (a, b) = (rig.node.commit(validator, height, 1), rig.node.commit(validator, height, 2));
+        rig.node.accuse(Contradiction::votes(VoteKind::Commit, View(0), a, b), validator, height);
+    };
+    votes(2, 1);
+    rig.node.decide();
+    votes(1, 2);
+    votes(2, 2);
+    rig.node.decide();
+
+    let all = rig.client.evidence(None, None, None).await.unwrap();
+    let lines: Vec<_> = all.evidence.iter().map(|l| (l.validator.as_str(), l.height, l.recorded_at)).collect();
+    assert_eq!(lines, [("v1", 2, 2), ("v2", 1, 1), ("v2", 2, 2)]);
+    let shown = all.evidence[1].evidence.clone().unwrap();
+    assert_eq!((shown.kind.as_str(), shown.index, shown.view), ("E1", 2, 0));
+    assert_eq!(shown.words, "v2 signed a commit for two blocks at height 1 in view 0: 01010101 and 02020202.");
+    // anyone can verify the statements, or the whole
+    let (chain, set) = (*rig.chain.genesis_hash(), rig.chain.genesis().validator_set());
+    for statement in &shown.statements {
+        let key = &set.get(ValidatorIndex(2)).unwrap().key;
+        vostro_crypto::verify(key, &statement.signed, &statement.signature).unwrap();
+        assert_eq!(statement.says, "commit");
+    }
+    let evidence: Evidence = codec::decode(&shown.encoded, 1000).unwrap();
+    evidence.check(&chain, &set).unwrap();
+    assert_eq!(vostro_types::evidence::evidence_leaf(&evidence), all.evidence[1].digest);
+
+    let one = rig.client.evidence(Some("v2"), None, None).await.unwrap();
+    assert_eq!(one.evidence, all.evidence[1..]);
+    let (mut paged, mut cursor) = (Vec::new(), None);
+    for _ in 0..3 {
+        let page = rig.client.evidence(None, cursor.as_deref(), Some(1)).await.unwrap();
+        paged.extend(page.evidence);
+        cursor = page.next_cursor;
+    }
+    assert_eq!((paged, cursor), (all.evidence.clone(), None));
+
+    // what a cursor or a name is not
+    let of_v1 = rig.client.evidence(None, None, Some(1)).await.unwrap().next_cursor.unwrap();
+    for (validator, cursor) in [(Some("v9"), None), (None, Some("AAAA")), (Some("v2"), Some(of_v1.as_str()))] {
+        let error = rig.client.evidence(validator, cursor, None).await.unwrap_err();
+        let ClientError::Rpc(error) = error else { panic!("{error}") };
+        assert_eq!(error.code, code::INVALID_PARAMS, "{validator:?} {cursor:?}");
+    }
+
+    // the records are proved as everything else in the state is
+    let proved: vostro_api::evidence::EvidenceList =
+        rig.client.call("validator_evidence", json!({"validator": "v1", "prove": true})).await.unwrap();
+    let state = rig.chain.verify_state(&proved.proof.unwrap()).unwrap();
+    let key =
+        EvidenceKey { epoch: Epoch(0), validator: ValidatorIndex(1), kind: EvidenceKind::Votes, height: Height(2) };
+    let record = state.get(&vostro_settlement::tables::EVIDENCE, &key).unwrap().unwrap();
+    assert_eq!((record.block, record.digest), (Height(2), all.evidence[0].digest));
+
+    // blocks and validators show it too
+    let block = rig.client.block(Height(2)).await.unwrap();
+    assert_eq!(block.evidence.iter().map(|e| e.validator.as_str()).collect::<Vec<_>>(), ["v1", "v2"]);
+    let counts = rig.client.blocks(None, None).await.unwrap().blocks;
+    assert_eq!(counts.iter().map(|b| b.evidence).collect::<Vec<_>>(), [2, 1]);
+    let validators = rig.client.validators(None).await.unwrap().validators;
+    assert_eq!(validators.iter().map(|v| v.evidence).collect::<Vec<_>>(), [Some(0), Some(1), Some(2), Some(0)]);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn state_is_proved_to_whoever_knows_the_genesis() {
     let rig = Rig::start(config()).await;
     rig.furnish().await;

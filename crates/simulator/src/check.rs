@@ -156,9 +156,9 @@ impl Checker {
     /// # Errors
     /// If it does not verify, or accuses one of the honest.
     pub fn evidence(&mut self, evidence: &Evidence, honest: impl Fn(ValidatorIndex) -> bool) -> Result<(), String> {
-        let accused = evidence.validator();
-        if !evidence.verify(&self.chain, &self.set) {
-            return Err(format!("EVIDENCE: {} against v{accused} does not verify", evidence.name()));
+        let accused = evidence.validator;
+        if let Err(error) = evidence.check(&self.chain, &self.set) {
+            return Err(format!("EVIDENCE: {} against v{accused} does not verify: {error}", evidence.name()));
         }
         if honest(accused) {
             return Err(format!("EVIDENCE: {} against the honest v{accused}", evidence.name()));
@@ -183,7 +183,7 @@ impl Checker {
             recent: &self.end.recent,
         };
         let nothing = Mempool::new(MempoolLimits::default());
-        Some(build(&parent, &nothing, BlockLimits::of(&self.genesis), time).0.block)
+        Some(build(&parent, &nothing, Vec::new(), BlockLimits::of(&self.genesis), time).0.block)
     }
 }
 

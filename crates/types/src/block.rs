@@ -4,11 +4,12 @@ use bincode::{Decode, Encode};
 use vostro_crypto::{Domain, Hash, hash, merkle};
 
 use crate::codec::encode;
+use crate::evidence::Evidence;
 use crate::ids::{BlockId, Epoch, Height, Time};
 use crate::transaction::Transaction;
 
 /// Version of the header layout.
-pub const HEADER_VERSION: u8 = 1;
+pub const HEADER_VERSION: u8 = 2;
 
 /// What validators vote on. Its hash is the block's id; the view is not in it, so a re-proposal keeps its id.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -29,6 +30,8 @@ pub struct Header {
     pub next_validators: Hash,
     /// Merkle root of the transactions' leaves.
     pub transactions_root: Hash,
+    /// Merkle root of the evidence's leaves.
+    pub evidence_root: Hash,
     /// Merkle root of the receipts' leaves, deadlines' receipts included.
     pub receipts_root: Hash,
     /// Root of the state after the block.
@@ -42,17 +45,19 @@ impl Header {
     }
 }
 
-/// A header and its transactions in order.
+/// A header, its transactions in order and its evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Block {
     /// The header.
     pub header: Header,
     /// What it executes, in order.
     pub transactions: Vec<Transaction>,
+    /// Contradictions of validators that it records, strictly ascending by [`crate::EvidenceKey`].
+    pub evidence: Vec<Evidence>,
 }
 
 impl Block {
-    /// The block's id; the header binds the transactions through their root.
+    /// The block's id; the header binds transactions and evidence through their roots.
     pub fn id(&self) -> BlockId {
         self.header.id()
     }

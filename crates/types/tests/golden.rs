@@ -21,6 +21,9 @@ fn vectors() -> BTreeMap<String, Vec<u8>> {
     vectors.insert("signing bytes".into(), samples::transaction().body.signing_bytes(&samples::chain()));
     vectors.insert("header".into(), encode(&samples::header()));
     vectors.insert("block".into(), encode(&samples::block()));
+    for evidence in samples::all_evidence() {
+        vectors.insert(format!("evidence {}", evidence.name()), encode(&evidence));
+    }
     vectors.insert("certificate".into(), encode(&samples::certificate()));
     vectors.insert("receipt".into(), encode(&samples::receipt()));
     vectors.insert("validator set".into(), encode(&samples::validator_set()));
@@ -69,6 +72,7 @@ fn every_type_survives_the_trip() {
     trip(samples::transaction());
     trip(samples::batch());
     trip(samples::block());
+    samples::all_evidence().into_iter().for_each(trip);
     trip(samples::certificate());
     trip(samples::receipt());
     trip(samples::validator_set());
@@ -143,6 +147,7 @@ proptest! {
         let _ = decode::<Transaction>(&bytes, MAX_TRANSACTION);
         let _ = decode::<Block>(&bytes, MAX_BLOCK);
         let _ = decode::<Certificate>(&bytes, MAX_BLOCK);
+        let _ = decode::<Evidence>(&bytes, MAX_BLOCK);
         let _ = decode::<Receipt>(&bytes, MAX_BLOCK);
         let _ = decode::<Genesis>(&bytes, MAX_BLOCK);
     }

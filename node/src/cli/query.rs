@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 use vostro_client::api::AmountText;
 use vostro_client::api::chain::{BlockJson, ChainStatus};
+use vostro_client::api::evidence::{EvidenceLine, EvidenceList};
 use vostro_client::api::ledger::OrderView;
 use vostro_client::{Chain, Client};
 use vostro_settlement::read::EntitlementStatus;
@@ -104,6 +105,17 @@ pub enum QueryCommand {
         #[allow(missing_docs)]
         node: NodeArgs,
     },
+    /// Contradictions of validators on record
+    Evidence {
+        /// A validator's name [default: all]
+        validator: Option<String>,
+        /// Go on where an earlier answer ended
+        #[arg(long)]
+        cursor: Option<String>,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
     /// The numbers the contract and the protocol work with
     Params {
         #[command(flatten)]
@@ -138,7 +150,8 @@ pub async fn run(command: QueryCommand, output: Output) -> Result<()> {
             let set = node.client()?.validators(height.map(Height)).await?;
             output.show(&set, || {
                 let row = |v: &vostro_client::api::chain::ValidatorJson| {
-                    [v.index.to_string(), v.name.clone(), v.key.to_string(), v.platform.to_string()]
+                    let contradictions = v.evidence.map_or_else(|| "-".into(), |n| n.to_string());
+                    [v.index.to_string(), v.name.clone(), contradictions, v.key.to_string(), v.platform.to_string()]
                 };
                 let head = pairs([
                     ("epoch", set.epoch.to_string()),
@@ -147,9 +160,16 @@ pub async fn run(command: QueryCommand, output: Output) -> Result<()> {
                 ]);
                 format!(
                     "{head}\n{}",
-                    table(["index", "name", "voting key", "platform"], set.validators.iter().map(row))
+                    table(
+                        ["index", "name", "contradictions", "voting key", "platform"],
+                        set.validators.iter().map(row)
+                    )
                 )
             })
+        }
+        QueryCommand::Evidence { validator, cursor, node } => {
+            let list = node.client()?.evidence(validator.as_deref(), cursor.as_deref(), None).await?;
+            output.show(&list, || evidence_text(&list))
         }
         QueryCommand::Params { node } => {
             let genesis = node.client()?.genesis().await?;
@@ -230,7 +250,10 @@ fn block_text(block: &BlockJson) -> String {
         ("state root", block.header.state_root.to_string()),
         ("transactions", block.transactions.len().to_string()),
         ("deadlines", block.deadlines.len().to_string()),
+        ("evidence", block.evidence.len().to_string()),
     ]);
+    let accusations = block.evidence.iter().map(|e| format!("{} {}", e.kind, e.words));
+    let head = std::iter::once(head).chain(accusations).collect::<Vec<_>>().join("\n");
     if block.transactions.is_empty() {
         return head;
     }
@@ -240,6 +263,21 @@ fn block_text(block: &BlockJson) -> String {
         [id, status, e.words.first().cloned().unwrap_or_default()]
     };
     format!("{head}\n{}", table(["transaction", "status", "what"], block.transactions.iter().map(row)))
+}
+
+fn evidence_text(list: &EvidenceList) -> String {
+    if list.evidence.is_empty() {
+        return "no validator contradicted itself".into();
+    }
+    let row = |line: &EvidenceLine| {
+        let words = line.evidence.as_ref().map_or("the block is not on this node", |e| e.words.as_str());
+        [line.kind.clone(), line.validator.clone(), line.recorded_at.to_string(), words.to_string()]
+    };
+    let lines = table(["kind", "validator", "in block", "what"], list.evidence.iter().map(row));
+    match &list.next_cursor {
+        Some(cursor) => format!("{lines}\nmore: --cursor {cursor}"),
+        None => lines,
+    }
 }
 
 async fn query_tx(id: &TxId, prove: bool, node: &NodeArgs, output: Output) -> Result<()> {

@@ -4,12 +4,12 @@
 //! `accept`, `commit`, `decide`.
 
 use vostro_types::{
-    Block, BlockId, Certificate, Height, Signature, ValidatorIndex, View, VoteKind, block::HEADER_VERSION,
+    Block, BlockId, Certificate, Contradiction, Evidence, Height, PreparedAt, Signature, ValidatorIndex, View,
+    VoteKind, block::HEADER_VERSION,
 };
 
 use crate::effects::{Effect, Offence, Record};
-use crate::evidence::Evidence;
-use crate::message::{DecidedBlock, Message, PrePrepare, PreparedAt, Signed, Status, Verified, Vote};
+use crate::message::{DecidedBlock, Message, PrePrepare, Signed, Status, Verified, Vote};
 use crate::votes::Added;
 
 use super::{Instance, Progress, Proposal, Replica, Tip};
@@ -102,9 +102,9 @@ impl Replica {
         if let Some(known) = &self.instance.proposal {
             if known.id != id {
                 let first = (known.id, known.signed.signature);
-                let (height, view, validator) = (p.height, p.view, signed.sender);
                 let second = (id, signed.signature);
-                self.accuse(Evidence::Proposals { validator, height, view, first, second });
+                let (view, validator) = (p.view, signed.sender);
+                self.accuse(validator, Contradiction::proposals(view, first, second));
             }
             return;
         }
@@ -207,8 +207,7 @@ impl Replica {
             Added::Nothing => {}
             Added::Contradicts(block, earlier) => {
                 let (first, second) = ((block, earlier), (vote.block, signature));
-                let (height, view, validator) = (vote.height, vote.view, from);
-                self.accuse(Evidence::Votes { validator, kind, height, view, first, second });
+                self.accuse(from, Contradiction::votes(kind, vote.view, first, second));
             }
         }
     }
@@ -219,21 +218,17 @@ impl Replica {
         let is_hidden = |view: View| reported.is_none_or(|at| at.view < view);
         let hidden = self.instance.commits.below(asked, from).find(|(view, _, _)| is_hidden(*view));
         if let Some((view, block, commit_signature)) = hidden {
-            self.accuse(Evidence::Forgotten {
-                validator: from,
-                height: self.instance.height,
-                commit: PreparedAt { view, block },
-                commit_signature,
-                asked,
-                reported,
-                view_change_signature,
-            });
+            let commit = PreparedAt { view, block };
+            self.accuse(
+                from,
+                Contradiction::Forgotten { commit, commit_signature, asked, reported, view_change_signature },
+            );
         }
     }
 
     /// Reports a contradiction, once a validator and kind at this height.
-    fn accuse(&mut self, evidence: Evidence) {
-        let validator = evidence.validator();
+    fn accuse(&mut self, validator: ValidatorIndex, contradiction: Contradiction) {
+        let evidence = Evidence { epoch: self.set.epoch(), validator, height: self.instance.height, contradiction };
         if self.instance.accused.insert((validator, evidence.name())) {
             self.out.push(Effect::Evidence(evidence));
             self.out.push(Effect::Penalise { validator, offence: Offence::Contradiction });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use vostro_consensus::{MESSAGE_VERSION, Message, Signed, Timing};
 use vostro_crypto::{Domain, Hash, SecretKey, hash};
 use vostro_types::block::{HEADER_VERSION, transactions_root};
+use vostro_types::evidence::evidence_root;
 use vostro_types::{
     AccountId, Block, BlockId, Epoch, Header, Height, Label, Time, Validator, ValidatorIndex, ValidatorSet,
 };
@@ -45,10 +46,11 @@ impl Chain {
             validators: self.set.hash(),
             next_validators: self.set.hash(),
             transactions_root: transactions_root(&[]),
+            evidence_root: evidence_root(&[]),
             receipts_root: payload,
             state_root: state_after(parent, payload),
         };
-        Arc::new(Block { header, transactions: Vec::new() })
+        Arc::new(Block { header, transactions: Vec::new(), evidence: Vec::new() })
     }
 
     /// Signs past every guard: what only a faulty validator can do.

@@ -319,10 +319,10 @@ impl World {
                 }
             }
             Effect::Evidence(evidence) => {
-                let (who, name) = (evidence.validator(), evidence.name());
+                let (who, name) = (evidence.validator, evidence.name());
                 self.note(i, format!("holds {name} against {who}"));
-                if !evidence.verify(&self.chain.hash, &self.chain.set) {
-                    self.fail(format!("{evidence:?} does not verify"));
+                if let Err(error) = evidence.check(&self.chain.hash, &self.chain.set) {
+                    self.fail(format!("{evidence:?} does not verify: {error}"));
                 }
                 if self.is_honest(who) {
                     self.fail(format!("evidence against honest {who}: {evidence:?}"));

@@ -80,6 +80,18 @@ pub fn genesis(n: u8) -> Genesis {
     genesis
 }
 
+/// E1: a validator commits to two blocks in one view.
+pub fn contradiction(genesis: &Genesis, validator: u16, height: Height, view: View) -> Evidence {
+    let (chain, set) = (genesis.hash(), genesis.validator_set());
+    let said = |n: u8| {
+        let block = BlockId(Hash([n; 32]));
+        let bytes = certificate::vote_bytes(&chain, &set, VoteKind::Commit, height, view, block);
+        (block, key(validator as u8 + 1).sign(&bytes))
+    };
+    let contradiction = Contradiction::votes(VoteKind::Commit, view, said(1), said(2));
+    Evidence { epoch: set.epoch(), validator: ValidatorIndex(validator), height, contradiction }
+}
+
 /// State that the host keeps and the engine reads.
 #[derive(Clone, Default)]
 pub struct SharedState(Arc<RwLock<MemState>>);
@@ -120,6 +132,11 @@ pub struct Net {
     pub forwards: usize,
     /// Whether gossip arrives anywhere.
     pub gossip: bool,
+    /// Of messages, batches and forwards, this one in so many is lost; 0 for none.
+    pub lose_every: u64,
+    sent: u64,
+    /// Contradictions that nodes saw themselves.
+    pub detected: Vec<(usize, EvidenceKey)>,
     /// Changes a catch-up answer of a node before it arrives.
     pub tamper: BTreeMap<usize, fn(&mut SyncResponse)>,
     next_ticket: u64,
@@ -141,6 +158,9 @@ impl Net {
             halts: Vec::new(),
             forwards: 0,
             gossip: true,
+            lose_every: 0,
+            sent: 0,
+            detected: Vec::new(),
             tamper: BTreeMap::new(),
             next_ticket: 1,
         };
@@ -250,7 +270,8 @@ impl Net {
                 Action::Commit(committed) => self.commit(at, *committed),
                 Action::Send { to, bytes } => {
                     for other in (0..self.engines.len()).filter(|other| *other != at) {
-                        if to == To::All || to == To::One(ValidatorIndex(other as u16)) {
+                        let addressed = to == To::All || to == To::One(ValidatorIndex(other as u16));
+                        if addressed && self.arrives() {
                             let from = Some(ValidatorIndex(at as u16));
                             self.queue.push_back((other, Event::Message { from, bytes: bytes.clone() }));
                         }
@@ -259,13 +280,17 @@ impl Net {
                 Action::Gossip(bytes) => {
                     if self.gossip {
                         for other in (0..self.engines.len()).filter(|other| *other != at) {
-                            self.hand_in(other, &bytes);
+                            if self.arrives() {
+                                self.hand_in(other, &bytes);
+                            }
                         }
                     }
                 }
                 Action::Forward { to, bytes } => {
                     self.forwards += 1;
-                    self.hand_in(usize::from(to.0), &bytes);
+                    if self.arrives() {
+                        self.hand_in(usize::from(to.0), &bytes);
+                    }
                 }
                 Action::Request { to, request } => {
                     let bytes = self.serve(usize::from(to.0), request);
@@ -276,16 +301,39 @@ impl Net {
                     self.admitted.insert(ticket, results);
                 }
                 Action::Penalise { validator, reason } => self.penalties.push((at, validator, reason)),
-                Action::Evidence(_) => {}
+                Action::Evidence(evidence) => self.detected.push((at, evidence.key())),
                 Action::Warn(text) => self.warnings.push(text),
                 Action::Halt(reason) => self.halts.push((at, reason)),
             }
         }
     }
 
+    fn arrives(&mut self) -> bool {
+        self.sent += 1;
+        self.lose_every == 0 || !self.sent.is_multiple_of(self.lose_every)
+    }
+
+    /// What a node's durable state records of contradictions.
+    pub fn records(&self, at: usize) -> Vec<(EvidenceKey, Height)> {
+        let state = self.disks[at].state.0.read().unwrap();
+        let overlay = vostro_execution::Overlay::new(&*state);
+        let records = vostro_settlement::evidence::evidence_records(&overlay, None, None, 1000);
+        records.into_iter().map(|(key, record)| (key, record.block)).collect()
+    }
+
+    /// The evidence in a node's chain, in order.
+    pub fn evidence_of(&self, at: usize) -> Vec<EvidenceKey> {
+        self.disks[at].blocks.iter().flat_map(|c| c.block.evidence.iter().map(Evidence::key)).collect()
+    }
+
     fn hand_in(&mut self, to: usize, bytes: &[u8]) {
         let chain = self.genesis.hash();
         let batch = GossipBatch::from_bytes(bytes).unwrap();
+        if !batch.evidence.is_empty() {
+            let set = self.genesis.validator_set();
+            let evidence = batch.evidence.into_iter().map(|e| e.verify(&chain, &set).unwrap()).collect();
+            self.queue.push_back((to, Event::Accused { evidence }));
+        }
         let transactions = batch.transactions.into_iter().map(|t| t.verify(&chain).unwrap()).collect();
         self.queue.push_back((to, Event::Gossiped { transactions }));
     }

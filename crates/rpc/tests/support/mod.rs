@@ -15,9 +15,10 @@ use vostro_client::{Chain, Client, Draft};
 use vostro_execution::{StateProof, rebuild_tree};
 use vostro_rpc::{Admitted, Backend, Proved, RpcConfig, Server, Status, StoredBlock, serve};
 use vostro_settlement::testing::MemLedger;
-use vostro_settlement::{BlockContext, Reader, apply, open_genesis};
+use vostro_settlement::{BlockContext, Reader, apply, open_genesis, record_evidence};
 use vostro_types::block::{HEADER_VERSION, transactions_root};
 use vostro_types::certificate::vote_bytes;
+use vostro_types::evidence::evidence_root;
 use vostro_types::genesis::{AccountFile, AssetFile, ConsensusFile, FeeFile, KeyFile, ParametersFile, ValidatorFile};
 use vostro_types::receipt::receipts_root;
 use vostro_types::transaction::*;
@@ -97,6 +98,7 @@ struct Inner {
     ledger: MemLedger,
     blocks: Vec<Arc<StoredBlock>>,
     mempool: BTreeMap<TxId, Transaction>,
+    evidence: Vec<VerifiedEvidence>,
     places: BTreeMap<TxId, (Height, u32)>,
     time: u64,
 }
@@ -130,6 +132,21 @@ impl FakeNode {
         })
     }
 
+    /// Lets evidence wait for the next block.
+    pub fn accuse(&self, contradiction: Contradiction, validator: u16, height: u64) {
+        let (epoch, validator) = (self.set.epoch(), ValidatorIndex(validator));
+        let evidence = Evidence { epoch, validator, height: Height(height), contradiction };
+        let evidence = evidence.verify(&self.hash, &self.set).unwrap();
+        self.inner.lock().unwrap().evidence.push(evidence);
+    }
+
+    /// A commit of a validator for block `n` at a height in view 0.
+    pub fn commit(&self, validator: u16, height: u64, n: u8) -> (BlockId, Signature) {
+        let block = BlockId(Hash([n; 32]));
+        let message = vote_bytes(&self.hash, &self.set, VoteKind::Commit, Height(height), View(0), block);
+        (block, secret(100 + validator as u8).sign(&message))
+    }
+
     /// Makes a block of what waits.
     pub fn decide(&self) {
         let mut inner = self.inner.lock().unwrap();
@@ -138,6 +155,10 @@ impl FakeNode {
         inner.time = now.max(inner.time + 1);
         let context = BlockContext { height: Height(inner.blocks.len() as u64 + 1), time: Time(inner.time) };
         let transactions: Vec<Transaction> = std::mem::take(&mut inner.mempool).into_values().collect();
+        let mut evidence = std::mem::take(&mut inner.evidence);
+        evidence.sort_by_key(VerifiedEvidence::key);
+        record_evidence(&context, &evidence, &mut inner.ledger);
+        let evidence: Vec<Evidence> = evidence.into_iter().map(VerifiedEvidence::into_evidence).collect();
         let mut receipts = Vec::new();
         for (i, t) in transactions.iter().enumerate() {
             let verified = t.clone().verify(&self.hash).unwrap();
@@ -153,6 +174,7 @@ impl FakeNode {
             validators: self.set.hash(),
             next_validators: self.set.hash(),
             transactions_root: transactions_root(&transactions),
+            evidence_root: evidence_root(&evidence),
             receipts_root: receipts_root(&receipts),
             state_root: rebuild_tree(inner.ledger.entries()).root(),
         };
@@ -166,7 +188,7 @@ impl FakeNode {
             block,
             signatures: (0..3).map(|i| (ValidatorIndex(i), secret(100 + i as u8).sign(&message))).collect(),
         };
-        let block = Block { header, transactions };
+        let block = Block { header, transactions, evidence };
         inner.blocks.push(Arc::new(StoredBlock { block, certificate, receipts }));
         self.moved.notify_waiters();
     }

@@ -8,7 +8,7 @@ use vostro_consensus::{Message, Signed, To, Verified};
 use vostro_engine::Event as Input;
 use vostro_engine::wire::{GossipBatch, SyncRequest, SyncResponse};
 use vostro_types::transaction::verify_all;
-use vostro_types::{Certificate, ValidatorIndex, VerifiedTransaction};
+use vostro_types::{Certificate, Evidence, ValidatorIndex, VerifiedEvidence, VerifiedTransaction};
 
 use super::{Checked, Event, World};
 use crate::byzantine::{Liar, remember};
@@ -36,10 +36,10 @@ impl Packet {
     }
 }
 
-/// Bytes of a batch of transactions, likewise.
+/// Bytes of a batch of transactions and evidence, likewise.
 pub(super) struct Batch {
     pub(super) bytes: Vec<u8>,
-    pub(super) verified: OnceCell<Vec<VerifiedTransaction>>,
+    pub(super) verified: OnceCell<(Vec<VerifiedTransaction>, Vec<VerifiedEvidence>)>,
 }
 
 impl World {
@@ -150,11 +150,16 @@ impl World {
                 }
             }
             Parcel::Batch(batch) => {
-                let transactions = batch.verified.get_or_init(|| {
-                    let transactions =
-                        GossipBatch::from_bytes(&batch.bytes).map(|b| b.transactions).unwrap_or_default();
-                    verify_all(transactions, &self.chain).into_iter().flatten().collect()
+                let (transactions, evidence) = batch.verified.get_or_init(|| {
+                    let GossipBatch { transactions, evidence } =
+                        GossipBatch::from_bytes(&batch.bytes).unwrap_or_default();
+                    let proves = |piece: Evidence| piece.verify(&self.chain, &self.set).ok();
+                    let transactions = verify_all(transactions, &self.chain).into_iter().flatten().collect();
+                    (transactions, evidence.into_iter().filter_map(proves).collect())
                 });
+                if !evidence.is_empty() {
+                    self.step(to, Input::Accused { evidence: evidence.clone() })?;
+                }
                 self.step(to, Input::Gossiped { transactions: transactions.clone() })
             }
             Parcel::Ask { number, request } => {

@@ -165,6 +165,10 @@ impl World {
                 let (height, count) = (header.height, committed.ids.len());
                 self.note(at, &format!("decides h{height} {} v{view}, {count} tx", short(&committed.block.id())));
                 if honest {
+                    for piece in &committed.block.evidence {
+                        let accused = self.is_honest(piece.validator);
+                        self.checker.evidence(piece, |_| accused)?;
+                    }
                     self.checker.committed(&committed)?;
                 }
                 let writes = block_writes(&committed);
@@ -211,10 +215,10 @@ impl World {
                 }
             }
             Action::Evidence(evidence) => {
-                self.note(at, &format!("holds {} against v{}", evidence.name(), evidence.validator()));
+                self.note(at, &format!("holds {} against v{}", evidence.evidence().name(), evidence.key().validator));
                 if honest {
-                    let accused = self.is_honest(evidence.validator());
-                    self.checker.evidence(&evidence, |_| accused)?;
+                    let accused = self.is_honest(evidence.key().validator);
+                    self.checker.evidence(evidence.evidence(), |_| accused)?;
                 }
             }
             Action::Warn(text) => self.note(at, &format!("warns: {text}")),

@@ -167,7 +167,7 @@ pub(crate) fn batch() -> Transaction {
 
 pub(crate) fn header() -> Header {
     Header {
-        version: 1,
+        version: block::HEADER_VERSION,
         epoch: Epoch(0),
         height: Height(7),
         parent: BlockId(Hash([1; 32])),
@@ -175,13 +175,34 @@ pub(crate) fn header() -> Header {
         validators: Hash([2; 32]),
         next_validators: Hash([3; 32]),
         transactions_root: block::transactions_root(&[transaction(), batch()]),
+        evidence_root: evidence::evidence_root(&all_evidence()),
         receipts_root: Hash([4; 32]),
         state_root: Hash([5; 32]),
     }
 }
 
 pub(crate) fn block() -> Block {
-    Block { header: header(), transactions: vec![transaction(), batch()] }
+    Block { header: header(), transactions: vec![transaction(), batch()], evidence: all_evidence() }
+}
+
+/// One piece of each kind; the signatures are of other bytes, which the layout does not mind.
+pub(crate) fn all_evidence() -> Vec<Evidence> {
+    let said = |n: u8| (BlockId(Hash([n; 32])), key(n).sign(b"said"));
+    let at = |view: u64, n: u8| PreparedAt { view: View(view), block: BlockId(Hash([n; 32])) };
+    let contradictions = [
+        Contradiction::votes(VoteKind::Commit, View(2), said(6), said(7)),
+        Contradiction::proposals(View(1), said(8), said(7)),
+        Contradiction::Forgotten {
+            commit: at(3, 6),
+            commit_signature: said(6).1,
+            asked: View(4),
+            reported: Some(at(1, 7)),
+            view_change_signature: said(7).1,
+        },
+    ];
+    let piece =
+        |contradiction| Evidence { epoch: Epoch(0), validator: ValidatorIndex(2), height: Height(6), contradiction };
+    contradictions.into_iter().map(piece).collect()
 }
 
 pub(crate) fn certificate() -> Certificate {
