@@ -227,8 +227,7 @@ impl Config {
     pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>, overrides: &Overrides) -> Result<Self, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_path_buf(), source })?;
-        let mut config: Config = toml::from_str(&text)
-            .map_err(|e| ConfigError::Parse { path: path.to_path_buf(), reason: e.to_string().trim().to_string() })?;
+        let mut config = Self::parse(path, &text)?;
         let pick = |flag: &Option<String>, flag_name: &str, variable: &str| match flag {
             Some(value) => Some((flag_name.to_string(), value.clone())),
             None => {
@@ -246,6 +245,15 @@ impl Config {
             config.metrics.listen = address(&name, &value)?;
         }
         Ok(config)
+    }
+
+    /// Reads the text of the file. `path` is for messages.
+    ///
+    /// # Errors
+    /// [`ConfigError::Parse`] names line and field.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text)
+            .map_err(|e| ConfigError::Parse { path: path.to_path_buf(), reason: e.to_string().trim().to_string() })
     }
 
     /// The file's text.

@@ -285,12 +285,21 @@ impl KeyFile {
     /// I/O, a malformed file, or a plain-text secret that others may read.
     pub fn load(path: &Path) -> Result<Self> {
         let (text, mode) = read_capped(path, MAX_KEY_FILE)?;
-        let file: KeyFile = serde_json::from_str(&text).map_err(|e| malformed(path, e.to_string()))?;
-        if file.version != KEY_FILE_VERSION {
-            return Err(malformed(path, format!("version {} is not {KEY_FILE_VERSION}", file.version)));
-        }
+        let file = Self::parse(path, &text)?;
         if !file.encrypted() {
             require_private(path, mode)?;
+        }
+        Ok(file)
+    }
+
+    /// Reads the text of a key file. `path` is for messages.
+    ///
+    /// # Errors
+    /// [`KeystoreError::Malformed`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self> {
+        let file: KeyFile = serde_json::from_str(text).map_err(|e| malformed(path, e.to_string()))?;
+        if file.version != KEY_FILE_VERSION {
+            return Err(malformed(path, format!("version {} is not {KEY_FILE_VERSION}", file.version)));
         }
         Ok(file)
     }
@@ -404,11 +413,20 @@ impl KeyBook {
     /// I/O, a malformed file, or one that others may read.
     pub fn load(path: &Path) -> Result<Self> {
         let (text, mode) = read_capped(path, MAX_BOOK)?;
-        let book: KeyBook = serde_json::from_str(&text).map_err(|e| malformed(path, e.to_string()))?;
+        let book = Self::parse(path, &text)?;
+        require_private(path, mode)?;
+        Ok(book)
+    }
+
+    /// Reads the text of a book. `path` is for messages.
+    ///
+    /// # Errors
+    /// [`KeystoreError::Malformed`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self> {
+        let book: KeyBook = serde_json::from_str(text).map_err(|e| malformed(path, e.to_string()))?;
         if book.version != KEY_FILE_VERSION {
             return Err(malformed(path, format!("version {} is not {KEY_FILE_VERSION}", book.version)));
         }
-        require_private(path, mode)?;
         from_seed_hex(&book.master).map_err(|_| malformed(path, "its master is not 64 hex digits"))?;
         for (name, key) in &book.keys {
             let bad = |what: &str| malformed(path, format!("{name}: {what}"));

@@ -265,7 +265,7 @@ fn read_all(stream: Stream, link: Arc<Link>, channel: Channel) -> BoxStream<'sta
 }
 
 /// Reads until there is something to tell.
-async fn read_frame<R>(stream: &mut R, link: &Link, channel: Channel) -> Result<FromHandler, Fault>
+pub(crate) async fn read_frame<R>(stream: &mut R, link: &Link, channel: Channel) -> Result<FromHandler, Fault>
 where
     R: futures::AsyncRead + Unpin,
 {

@@ -34,6 +34,8 @@ mod dialer;
 mod direct;
 mod driver;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod gossip;
 mod handle;

@@ -146,7 +146,7 @@ struct Envelope<'a> {
 }
 
 /// How many calls a body holds: 1, or the entries of a batch.
-fn entries(body: &Bytes) -> Result<u32, ApiError> {
+pub(crate) fn entries(body: &[u8]) -> Result<u32, ApiError> {
     let not_json = |e: serde_json::Error| ApiError::new(code::PARSE, format!("the body is not JSON: {e}"));
     let no_request = |what: String| ApiError::new(code::INVALID_REQUEST, what);
     if body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {

@@ -12,6 +12,8 @@ mod backend;
 mod chain;
 mod entitlement;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod limits;
 mod methods;

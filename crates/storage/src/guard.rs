@@ -15,6 +15,8 @@ pub const MAX_GUARD_BYTES: usize = 4096;
 const FILE: &str = "guard";
 const MAGIC: [u8; 8] = *b"VSTRGRD\0";
 const SCHEMA: u16 = 1;
+/// Highest generation of a slot. No guard writes that often, and below it counting on cannot overflow.
+const MAX_GENERATION: u64 = u64::MAX >> 1;
 /// Bytes of a slot before the payload.
 const SLOT_HEADER: usize = 56;
 /// A slot has whole pages of its own, so that writing one never touches the other.
@@ -79,7 +81,11 @@ fn decode(genesis: &GenesisHash, slot: &[u8]) -> Slot {
     }
     let mut generation = [0; 8];
     generation.copy_from_slice(&slot[16..24]);
-    Slot::Valid { generation: u64::from_le_bytes(generation), payload: bytes.split_off(SLOT_HEADER) }
+    let generation = u64::from_le_bytes(generation);
+    if generation > MAX_GENERATION {
+        return Slot::Invalid;
+    }
+    Slot::Valid { generation, payload: bytes.split_off(SLOT_HEADER) }
 }
 
 impl Guard {
@@ -269,6 +275,18 @@ mod tests {
             }
             assert!(disk.corrupt(FILE, SLOT_BYTES as u64 + offset, 0x01));
             assert!(matches!(open(&disk), Err(StorageError::GuardDamaged { .. })), "byte {offset}");
+        }
+    }
+
+    #[test]
+    fn a_generation_that_cannot_be_counted_on_is_damage() {
+        for (generation, good) in [(MAX_GENERATION, true), (MAX_GENERATION + 1, false), (u64::MAX, false)] {
+            let disk = MemDisk::new(1);
+            drop(disk.create(FILE, 2 * SLOT_BYTES as u64, &encode(&CHAIN, generation, b"one")).unwrap());
+            match open(&disk) {
+                Ok(mut guard) => guard.write(b"two").map(|()| assert!(good)).unwrap(),
+                Err(error) => assert!(!good && matches!(error, StorageError::GuardDamaged { .. }), "{error}"),
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! The one codec: bincode with fixed-width little-endian integers, made canonical.
 //!
 //! Invariant: [`decode`] accepts exactly the bytes [`encode`] produces for some value: the input is no longer than its
-//! cap, nothing is allocated above it by more than a constant factor, every byte is consumed, and encoding the value
+//! cap, nothing is allocated above [`memory_limit`] of its length, every byte is consumed, and encoding the value
 //! again gives the same bytes. So one value has one encoding and hashes of encodings identify values.
 #![allow(clippy::disallowed_methods)] // the one place that may call bincode
 
@@ -13,6 +13,22 @@ pub const MAX_TRANSACTION: usize = 64 << 10;
 pub const MAX_BLOCK: usize = 4 << 20;
 /// Largest encoded message between validators: a block with its justification.
 pub const MAX_MESSAGE: usize = 8 << 20;
+
+const SMALL: usize = 2 << 10;
+const MEDIUM: usize = 512 << 10;
+
+/// Most bytes that decoding an input of `length` bytes may claim, whatever lengths of lists the input announces: at
+/// least eight times its size class, because elements of lists are up to seven times larger in memory than on the wire.
+/// It grows with what was sent, not with what might have been: a message of a few bytes cannot cost megabytes.
+pub const fn memory_limit(length: usize) -> usize {
+    match length {
+        ..=SMALL => 16 * SMALL,
+        ..=MAX_TRANSACTION => 16 * MAX_TRANSACTION,
+        ..=MEDIUM => 16 * MEDIUM,
+        ..=MAX_MESSAGE => 8 * MAX_MESSAGE,
+        _ => 32 * MAX_MESSAGE,
+    }
+}
 
 /// Why bytes are not a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,13 +78,15 @@ pub fn decode<T: Decode<()> + Encode>(bytes: &[u8], cap: usize) -> Result<T, Cod
     if bytes.len() > cap {
         return Err(CodecError::TooLong { length: bytes.len(), cap });
     }
-    // The limit bounds memory the decoder may claim; values are larger in memory than on the wire, hence the factor.
-    let decoded = if cap <= MAX_TRANSACTION {
-        bincode::decode_from_slice::<T, _>(bytes, layout().with_limit::<{ 16 * MAX_TRANSACTION }>())
-    } else if cap <= MAX_MESSAGE {
-        bincode::decode_from_slice::<T, _>(bytes, layout().with_limit::<{ 8 * MAX_MESSAGE }>())
-    } else {
-        bincode::decode_from_slice::<T, _>(bytes, layout().with_limit::<{ 32 * MAX_MESSAGE }>())
+    // An arm a size class, because bincode takes its limit as a type.
+    let decoded = match bytes.len() {
+        ..=SMALL => bincode::decode_from_slice::<T, _>(bytes, layout().with_limit::<{ memory_limit(SMALL) }>()),
+        ..=MAX_TRANSACTION => {
+            bincode::decode_from_slice(bytes, layout().with_limit::<{ memory_limit(MAX_TRANSACTION) }>())
+        }
+        ..=MEDIUM => bincode::decode_from_slice(bytes, layout().with_limit::<{ memory_limit(MEDIUM) }>()),
+        ..=MAX_MESSAGE => bincode::decode_from_slice(bytes, layout().with_limit::<{ memory_limit(MAX_MESSAGE) }>()),
+        _ => bincode::decode_from_slice(bytes, layout().with_limit::<{ memory_limit(usize::MAX) }>()),
     };
     let (value, used) = decoded.map_err(|e| CodecError::Malformed { reason: e.to_string() })?;
     if used != bytes.len() {

@@ -19,6 +19,9 @@ pub(crate) const HEADER_PAGE: u64 = 4096;
 /// Bytes of the header that are used, its checksum included.
 const HEADER_USED: usize = 84;
 
+/// Highest number of a first record. No log gets there, and below it counting on cannot overflow.
+pub(crate) const MAX_FIRST: u64 = u64::MAX >> 1;
+
 /// What the header of a segment says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {
@@ -96,7 +99,7 @@ impl SegmentHeader {
         if header.kind != kind {
             return Err(StorageError::WrongKind { file: path.to_owned(), expected: kind, found: header.kind });
         }
-        if header.number != number {
+        if header.number != number || header.number > MAX_FIRST || header.first > MAX_FIRST {
             return Err(damaged(Fault::SegmentHeader));
         }
         if header.size != size {

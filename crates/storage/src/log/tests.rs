@@ -267,6 +267,25 @@ fn a_damaged_header_is_an_error_at_every_byte_that_is_used() {
 }
 
 #[test]
+fn a_header_whose_numbers_cannot_be_counted_on_is_damage() {
+    for (first, good) in [(segment::MAX_FIRST, true), (segment::MAX_FIRST + 1, false), (u64::MAX, false)] {
+        let disk = MemDisk::new(1);
+        let size = HEADER_PAGE + 1024;
+        let header = SegmentHeader { kind: KIND, genesis: CHAIN, number: 0, first, size, nonce: 9 };
+        drop(disk.create(&segment_name(0), size, &header.encode()).unwrap());
+        match try_open(&disk, 1024) {
+            Ok((mut log, _)) => {
+                assert!(good);
+                assert_eq!(log.append(1, b"next").unwrap(), first);
+            }
+            Err(error) => {
+                assert!(!good && matches!(error, StorageError::Corrupt { fault: Fault::SegmentHeader, .. }), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
 fn another_chain_kind_or_schema_is_refused() {
     let disk = MemDisk::new(1);
     let mut log = open(&disk, 256);
