@@ -12,6 +12,7 @@
 //! ([`Input::Persisted`]), and no two signatures of it contradict each other, over any number of restarts ([`Guard`]).
 //! The rules R1 to R4, the safety argument and the tests of each are in `docs/protocol.md`.
 
+mod accountability;
 mod effects;
 mod evidence;
 mod guard;
@@ -21,6 +22,7 @@ mod replica;
 mod view_change;
 mod votes;
 
+pub use accountability::{Missing, NoFork, Testimony, Verdict};
 pub use effects::{Effect, Effects, Input, Offence, Record, Seq, To, Withheld};
 pub use evidence::Evidence;
 pub use guard::{Guard, GuardMark, GuardRefusal, Position, Step};
