@@ -12,6 +12,7 @@
 //! ([`Input::Persisted`]), and no two signatures of it contradict each other, over any number of restarts ([`Guard`]).
 //! The rules R1 to R4, the safety argument and the tests of each are in `docs/protocol.md`.
 
+mod accountability;
 mod effects;
 mod guard;
 mod message;
@@ -20,6 +21,7 @@ mod replica;
 mod view_change;
 mod votes;
 
+pub use accountability::{Missing, NoFork, Testimony, Verdict};
 pub use effects::{Effect, Effects, Input, Offence, Record, Seq, To, Withheld};
 pub use guard::{Guard, GuardMark, GuardRefusal, Position, Step};
 pub use message::{
