@@ -18,15 +18,15 @@ const SMALL: usize = 2 << 10;
 const MEDIUM: usize = 512 << 10;
 
 /// Most bytes that decoding an input of `length` bytes may claim, whatever lengths of lists the input announces: at
-/// least eight times its size class, because elements of lists are up to seven times larger in memory than on the wire.
-/// It grows with what was sent, not with what might have been: a message of a few bytes cannot cost megabytes.
+/// least 32 times its length (16 times in the largest class), because the smallest elements of lists are up to twenty
+/// times larger in memory than on the wire (`tests/sizes.rs` holds the worst of them against this). It grows with what was sent, not with what might have been: a message of a few bytes cannot cost megabytes.
 pub const fn memory_limit(length: usize) -> usize {
     match length {
-        ..=SMALL => 16 * SMALL,
-        ..=MAX_TRANSACTION => 16 * MAX_TRANSACTION,
-        ..=MEDIUM => 16 * MEDIUM,
-        ..=MAX_MESSAGE => 8 * MAX_MESSAGE,
-        _ => 32 * MAX_MESSAGE,
+        ..=SMALL => 32 * SMALL,
+        ..=MAX_TRANSACTION => 32 * MAX_TRANSACTION,
+        ..=MEDIUM => 32 * MEDIUM,
+        ..=MAX_MESSAGE => 16 * MAX_MESSAGE,
+        _ => 64 * MAX_MESSAGE,
     }
 }
 
