@@ -17,9 +17,9 @@ use vostro_types::genesis::GenesisFile;
 use vostro_types::receipt::{Bucket, OrderState};
 use vostro_types::transaction::{ItemRef, OrderKey};
 use vostro_types::{
-    AccountId, AccountKind, AccountStatus, Amount, Block, BlockId, Cause, Certificate, Epoch, Event, Genesis, Hash,
-    Header, Height, Label, Outcome, Posting, Receipt, SecretKey, Time, Transaction, TxId, Validator, ValidatorIndex,
-    ValidatorSet, View, VoteKind,
+    AccountId, AccountKind, AccountStatus, Amount, Block, BlockId, Cause, Certificate, Contradiction, Epoch, Event,
+    Evidence, Genesis, Hash, Header, Height, Label, Outcome, Posting, Receipt, SecretKey, Time, Transaction, TxId,
+    Validator, ValidatorIndex, ValidatorSet, View, VoteKind,
 };
 
 // One transaction of every kind, kept where the JSON shapes are tested.
@@ -62,7 +62,19 @@ pub(crate) fn set() -> &'static ValidatorSet {
 /// Transactions of every kind and a batch of all.
 pub(crate) static TRANSACTIONS: LazyLock<Vec<Transaction>> = LazyLock::new(samples::transactions);
 
+/// A validator that prepared two blocks.
+pub(crate) fn evidence(height: u64) -> Evidence {
+    let (height, view, kind) = (Height(height), View(0), VoteKind::Prepare);
+    let vote = |byte| {
+        let block = BlockId(Hash([byte; 32]));
+        (block, voter(3).sign(&vote_bytes(&CHAIN, set(), kind, height, view, block)))
+    };
+    let contradiction = Contradiction::Votes { kind, view, first: vote(1), second: vote(2) };
+    Evidence { epoch: Epoch(0), validator: ValidatorIndex(3), height, contradiction }
+}
+
 pub(crate) fn block(height: u64) -> Block {
+    let evidence = if height.is_multiple_of(2) { vec![evidence(height)] } else { Vec::new() };
     let transactions: Vec<_> = TRANSACTIONS.iter().skip(height as usize % 3).step_by(4).cloned().collect();
     Block {
         header: Header {
@@ -74,10 +86,12 @@ pub(crate) fn block(height: u64) -> Block {
             validators: set().hash(),
             next_validators: set().hash(),
             transactions_root: transactions_root(&transactions),
+            evidence_root: vostro_types::evidence::evidence_root(&evidence),
             receipts_root: vostro_types::receipt::receipts_root(&receipts()),
             state_root: Hash([5; 32]),
         },
         transactions,
+        evidence,
     }
 }
 

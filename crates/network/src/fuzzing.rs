@@ -27,7 +27,7 @@ pub fn direct_messages(bytes: &[u8]) -> Vec<Vec<u8>> {
     // Each message gives its room back at once, as an application that keeps up does; so reading never waits.
     while let Ok(event) = block_on(read_frame(&mut stream, &link, Channel::Consensus)) {
         if let FromHandler::Message { bytes, .. } = event {
-            messages.push(bytes.into());
+            messages.push(bytes);
         }
     }
     messages

@@ -21,12 +21,16 @@ const MEDIUM: usize = 512 << 10;
 /// least 32 times its length (16 times in the largest class), because the smallest elements of lists are up to twenty
 /// times larger in memory than on the wire (`tests/sizes.rs` holds the worst of them against this). It grows with what was sent, not with what might have been: a message of a few bytes cannot cost megabytes.
 pub const fn memory_limit(length: usize) -> usize {
-    match length {
-        ..=SMALL => 32 * SMALL,
-        ..=MAX_TRANSACTION => 32 * MAX_TRANSACTION,
-        ..=MEDIUM => 32 * MEDIUM,
-        ..=MAX_MESSAGE => 16 * MAX_MESSAGE,
-        _ => 64 * MAX_MESSAGE,
+    if length <= SMALL {
+        32 * SMALL
+    } else if length <= MAX_TRANSACTION {
+        32 * MAX_TRANSACTION
+    } else if length <= MEDIUM {
+        32 * MEDIUM
+    } else if length <= MAX_MESSAGE {
+        16 * MAX_MESSAGE
+    } else {
+        64 * MAX_MESSAGE
     }
 }
 
@@ -79,14 +83,20 @@ pub fn decode<T: Decode<()> + Encode>(bytes: &[u8], cap: usize) -> Result<T, Cod
         return Err(CodecError::TooLong { length: bytes.len(), cap });
     }
     // An arm a size class, because bincode takes its limit as a type.
-    let decoded = match bytes.len() {
-        ..=SMALL => bincode::decode_from_slice::<T, _>(bytes, layout().with_limit::<{ memory_limit(SMALL) }>()),
-        ..=MAX_TRANSACTION => {
-            bincode::decode_from_slice(bytes, layout().with_limit::<{ memory_limit(MAX_TRANSACTION) }>())
-        }
-        ..=MEDIUM => bincode::decode_from_slice(bytes, layout().with_limit::<{ memory_limit(MEDIUM) }>()),
-        ..=MAX_MESSAGE => bincode::decode_from_slice(bytes, layout().with_limit::<{ memory_limit(MAX_MESSAGE) }>()),
-        _ => bincode::decode_from_slice(bytes, layout().with_limit::<{ memory_limit(usize::MAX) }>()),
+    fn read<T: Decode<()>, const LIMIT: usize>(bytes: &[u8]) -> Result<(T, usize), bincode::error::DecodeError> {
+        bincode::decode_from_slice(bytes, layout().with_limit::<LIMIT>())
+    }
+    let length = bytes.len();
+    let decoded = if length <= SMALL {
+        read::<T, { memory_limit(SMALL) }>(bytes)
+    } else if length <= MAX_TRANSACTION {
+        read::<T, { memory_limit(MAX_TRANSACTION) }>(bytes)
+    } else if length <= MEDIUM {
+        read::<T, { memory_limit(MEDIUM) }>(bytes)
+    } else if length <= MAX_MESSAGE {
+        read::<T, { memory_limit(MAX_MESSAGE) }>(bytes)
+    } else {
+        read::<T, { memory_limit(usize::MAX) }>(bytes)
     };
     let (value, used) = decoded.map_err(|e| CodecError::Malformed { reason: e.to_string() })?;
     if used != bytes.len() {

@@ -79,7 +79,11 @@ pub(super) fn targets() -> Vec<Target> {
             "gossip_batch",
             "canonical; verdicts of a batch are those of single checks",
             2 * MAX_BATCH_BYTES + 64,
-            || batches(TRANSACTIONS.iter().take(4).cloned()).iter().map(GossipBatch::to_bytes).collect(),
+            || {
+                let mut batches = batches(TRANSACTIONS.iter().take(4).cloned());
+                batches.push(GossipBatch { evidence: vec![corpus::evidence(2)], ..GossipBatch::default() });
+                batches.iter().map(GossipBatch::to_bytes).collect()
+            },
             gossip_batch,
         ),
         binary(
@@ -283,6 +287,12 @@ fn gossip_batch(bytes: &[u8]) -> Outcome {
     let single: Vec<bool> = batch.transactions.iter().map(|t| t.clone().verify(&CHAIN).is_ok()).collect();
     let together: Vec<bool> = verify_all(batch.transactions, &CHAIN).iter().map(Result::is_ok).collect();
     assert!(single == together, "a batch's verdicts are {together:?}, single checks say {single:?}");
+    for evidence in batch.evidence {
+        let (kind, key) = (evidence.kind(), evidence.key());
+        if let Ok(verified) = evidence.verify(&CHAIN, corpus::set()) {
+            assert!(verified.evidence().kind() == kind && verified.evidence().key() == key, "verifying changed it");
+        }
+    }
     Outcome::accepted(format_args!("{}", if single.iter().all(|good| *good) { "good" } else { "forged" }))
 }
 
