@@ -28,6 +28,7 @@ use crate::host::{Msg, Peers};
 use crate::index::{block_key, history_key, parse_place, transaction_key};
 use crate::net::{Verifier, tell};
 use crate::shared::{AdmitReply, Shared};
+use crate::signer;
 
 /// Decoded blocks kept for the next question about them; answers about a block's transactions come in bursts.
 const CACHED_BLOCKS: usize = 32;
@@ -335,6 +336,9 @@ impl Backend for NodeBackend {
             let target = self.shared.snapshot().target;
             reasons.push(format!("catching up: at height {} of {target}", status.height));
         }
+        reasons.extend(
+            self.shared.snapshot().waiting.map(|waiting| format!("does not vote yet: {}", signer::words(waiting))),
+        );
         reasons
     }
 }

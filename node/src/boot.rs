@@ -77,9 +77,9 @@ pub struct Opened {
     pub state: State,
     /// The last durable block.
     pub end: ChainEnd,
-    /// The signer guard's mark.
+    /// The signer guard's mark; `None` if there is no record of it.
     pub guard: Option<GuardMark>,
-    /// The consensus log above the tip.
+    /// The consensus log above the tip; without a guard's mark, own messages below it too.
     pub records: Vec<Record>,
 }
 
@@ -123,7 +123,8 @@ pub fn open(root: &Path, genesis: &Genesis, storage: &StorageConfig) -> Result<O
         let record = record?;
         let decoded = Record::decode(&record.payload)
             .wrap_err_with(|| format!("record {} of the consensus log cannot be decoded", record.sequence))?;
-        if decoded.height() > end.tip.height {
+        // Without the guard's own record, signatures of decided heights tell it what was signed, too.
+        if decoded.height() > end.tip.height || (guard.is_none() && matches!(decoded, Record::Own(_))) {
             records.push(decoded);
         }
     }

@@ -17,7 +17,7 @@ use vostro_network::peer_id_of;
 use vostro_types::{AccountKind, Genesis};
 
 use crate::boot::read_genesis;
-use crate::cli::init::{make_home, new_config};
+use crate::cli::init::{Past, make_home, new_config};
 use crate::config::{HomePaths, MetricsConfig, NetworkConfig, PeerConfig, RpcConfig};
 use crate::host::wall_time;
 use crate::keystore::{KeyBook, KeyFile, Replace, generate, write_atomic};
@@ -237,7 +237,8 @@ fn make_homes_from(
                         layout.genesis().display()
                     );
                 }
-                make_home(&paths, genesis_file, &config, Some(voting), network)?;
+                let voting = Some((voting, Past::NeverSigned));
+                make_home(&paths, genesis_file, &config, &genesis.hash(), voting, network)?;
             }
             None => write_atomic(&paths.config(), config.to_toml().as_bytes(), Replace::Atomically)?,
         }

@@ -26,6 +26,7 @@ use vostro_types::{Time, ValidatorIndex, VerifiedTransaction};
 
 use crate::index::index_changes;
 use crate::shared::{AdmitReply, Shared, Tip};
+use crate::signer;
 
 /// Events that may wait for the engine; above it the network and RPC wait.
 pub const EVENT_QUEUE: usize = 4096;
@@ -381,6 +382,7 @@ impl Host {
         if snapshot.view.0 > 0 && self.shared.snapshot().view != snapshot.view {
             tracing::warn!(height = %snapshot.height.next(), view = %snapshot.view, "view change");
         }
+        signer::tell(self.shared.snapshot().waiting, snapshot.waiting);
         self.shared.observe(snapshot);
         Ok(())
     }

@@ -19,3 +19,4 @@ pub mod output;
 pub mod recipe;
 pub mod run;
 pub mod shared;
+pub mod signer;

@@ -37,6 +37,7 @@ pub struct Metrics {
     refused: Gauge,
     evidence: Family<EvidenceLabels, Counter>,
     evidence_waiting: Gauge,
+    waiting: Gauge,
     blocks: Counter,
     transactions: Counter,
     rejected: Counter,
@@ -67,6 +68,7 @@ impl Metrics {
             refused: Gauge::default(),
             evidence: Family::default(),
             evidence_waiting: Gauge::default(),
+            waiting: Gauge::default(),
             blocks: Counter::default(),
             transactions: Counter::default(),
             rejected: Counter::default(),
@@ -93,6 +95,8 @@ impl Metrics {
         let evidence = "Contradictions of validators since start: detected here, recorded by a block";
         registry.register("vostro_evidence", evidence, m.evidence.clone());
         registry.register("vostro_evidence_waiting", "Evidence that waits for a block", m.evidence_waiting.clone());
+        let waiting = "1 while a validator follows without voting because it lost its memory of what it signed";
+        registry.register("vostro_rejoining", waiting, m.waiting.clone());
         registry.register("vostro_blocks", "Blocks made durable since start", m.blocks.clone());
         registry.register("vostro_transactions", "Transactions in those blocks", m.transactions.clone());
         registry.register("vostro_transactions_rejected", "Of those, rejected by a rule", m.rejected.clone());
@@ -122,6 +126,7 @@ impl Metrics {
         set(&self.proposed, s.proposed);
         set(&self.refused, s.refused_messages);
         set(&self.evidence_waiting, s.evidence_waiting as u64);
+        set(&self.waiting, u64::from(s.waiting.is_some()));
     }
 
     /// This node saw a contradiction.

@@ -14,7 +14,7 @@ use vostro_engine::{Boot, Engine, EngineLimits, MempoolLimits};
 use vostro_network::{Limits, Multiaddr, NetworkKey, Peer, PeerId, peer_id_of};
 use vostro_rpc::{Limits as RpcLimits, RpcConfig as ServeConfig};
 use vostro_storage::state::ExecutionState;
-use vostro_types::{Genesis, PublicKey, SecretKey};
+use vostro_types::{Genesis, Height, PublicKey, SecretKey};
 
 use crate::backend::{BlockCache, NodeBackend};
 use crate::boot;
@@ -23,6 +23,7 @@ use crate::host::{self, Parts, Peers, wall_time};
 use crate::metrics::Metrics;
 use crate::net::{Relay, Verifier};
 use crate::shared::{Shared, Tip};
+use crate::signer;
 
 /// A node that may be started.
 pub struct Node {
@@ -36,6 +37,8 @@ pub struct Node {
     pub validator_key: Option<SecretKey>,
     /// Its network key.
     pub network_key: SecretKey,
+    /// The operator's word that it may vote from this height on, although it does not know what it signed before.
+    pub vote_from: Option<Height>,
 }
 
 /// Where a running node can be reached.
@@ -88,7 +91,7 @@ fn peers_of(genesis: &Genesis, network: &NetworkConfig) -> Result<(Peers, Vec<Pe
 /// Why it could not start, or why it halted.
 pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(&Addresses)) -> Result<()> {
     let started = Instant::now();
-    let Node { paths, config, genesis, validator_key, network_key } = node;
+    let Node { paths, config, genesis, validator_key, network_key, vote_from } = node;
     let genesis = Arc::new(genesis);
     let chain = genesis.hash();
     let validators = genesis.validator_set();
@@ -118,6 +121,7 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
     let root = paths.root().to_path_buf();
     let (storage, opening) = (config.storage.clone(), genesis.clone());
     let opened = tokio::task::spawn_blocking(move || open(&root, &opening, &storage)).await??;
+    let opened = if place.is_some() { signer::check(opened, validators.len(), vote_from)? } else { opened };
     let metrics = Metrics::new();
     let tip = Tip {
         header: opened

@@ -317,3 +317,46 @@ fn a_frozen_validator_is_waited_for_by_nobody_and_catches_up() {
     net.gone();
     net.audit();
 }
+
+/// The machine burned down: data and signer's memory of one validator are gone, its keys and settings were restored.
+#[test]
+fn a_validator_that_lost_its_disk_catches_up_waits_and_votes_again() {
+    let file = many_orders(300);
+    let net = Net::new(4, &file);
+    let mut devnet = net.up();
+    let before = net.agreed().height;
+    net.kill(2);
+    let (home, lost) = (net.home(2), net.node(2));
+    until("the killed node to end", || (!e2e::alive(lost.pid, &lost.home)).then_some(()));
+    std::fs::remove_dir_all(home.join("data")).unwrap();
+    std::fs::remove_dir_all(home.join("signer")).unwrap();
+    let mut again = net.start(2);
+    let payer = Payer::new(&net, 0);
+    let mut number = 0;
+    until("the validator to vote again", || {
+        // blocks for it to follow
+        number += 1;
+        payer.settle(&net.client(0), &payer.deposit(number));
+        assert!(again.ended().is_none(), "{}", again.stderr());
+        again.stderr().contains("this validator votes again").then_some(())
+    });
+    assert!(again.stderr().contains("this validator follows without voting"), "{}", again.stderr());
+    until("it to be ready", || block_on(net.client(2).is_ready()).then_some(()));
+    // with another one down its vote is needed
+    net.kill(3);
+    payer.settle(&net.client(0), &payer.deposit(1_000_000)).expect("three of four decide");
+    let caught_up = until("it to have the last block", || {
+        let (here, there) = (e2e::status(&net.client(2))?, e2e::status(&net.client(0))?);
+        (here.height == there.height && here.state_root == there.state_root).then_some(here)
+    });
+    assert!(caught_up.height > before);
+    for at in 0..3 {
+        assert_eq!(metric(&net.node(at).metrics, "vostro_evidence"), 0.0);
+    }
+    again.signal("TERM");
+    assert_eq!(again.wait(Duration::from_secs(10)).code(), Some(0), "{}", again.stderr());
+    devnet.signal("INT");
+    devnet.wait(Duration::from_secs(15));
+    net.gone();
+    net.audit();
+}

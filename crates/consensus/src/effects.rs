@@ -22,6 +22,9 @@ pub struct Seq(pub u64);
 pub enum Input {
     /// A verified message arrived.
     Message(Verified),
+    /// A verified message that came straight from its sender, over a connection made in this life of the process: what it
+    /// says was true a moment ago. A host that cannot tell gives [`Input::Message`].
+    Firsthand(Verified),
     /// The time asked for by [`Effect::WakeAt`] has come (or any other time has: ticks are harmless).
     Tick,
     /// Whether a block is wanted now: transactions or evidence wait, or a deadline in the contract is due. It holds until said

@@ -1,7 +1,8 @@
 //! The signer guard: the only holder of the voting key.
 //!
 //! Invariant: over any number of restarts with its durable mark, a guard signs at most one statement at a position
-//! (height, view, step), and never below a position it has signed at. Since a view-change to w stands at the start of
+//! (height, view, step), and never below a position it has signed at; without a mark it signs nothing that has a position.
+//! Since a view-change to w stands at the start of
 //! view w, this alone enforces the first half of R3: after it, no prepare or commit of a view below w. And it signs no
 //! view-change that hides a certificate it committed on, which is the second half: a node whose log was lost (a reset
 //! keeps the guard's file) stays silent at that height instead of denying its commit.
@@ -66,6 +67,28 @@ pub struct GuardMark {
 }
 
 impl GuardMark {
+    /// The mark of a key that has signed nothing at `height` or above, and shall sign nothing below: the least position of
+    /// the height, at which nobody signs, since a view-change asks for a view above 0.
+    pub fn unsigned_from(height: Height) -> Self {
+        let position = Position { height, view: View(0), step: Step::ViewChange };
+        GuardMark { position, digest: Hash([0; 32]), committed: None }
+    }
+
+    /// The mark of a key that has signed nothing on this chain yet; a new home holds it.
+    pub fn never_signed() -> Self {
+        GuardMark::unsigned_from(Height(1))
+    }
+
+    /// The mark of a key of which it is known only that it has signed.
+    pub fn unknown() -> Self {
+        GuardMark::unsigned_from(Height(u64::MAX))
+    }
+
+    /// Whether nothing was signed since the mark was made.
+    pub fn is_unsigned(&self) -> bool {
+        *self == GuardMark::unsigned_from(self.position.height)
+    }
+
     /// The mark's bytes.
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(self)
@@ -86,6 +109,12 @@ impl GuardMark {
 /// Why the guard did not sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GuardRefusal {
+    /// No mark: what was signed before is not known.
+    #[error("refused to sign at {asked:?}: what was signed before is not known")]
+    Unknown {
+        /// The position asked for.
+        asked: Position,
+    },
     /// Below the mark, or other bytes at the mark.
     #[error("refused to sign at {asked:?}: the mark stands at {mark:?}")]
     Position {
@@ -114,9 +143,9 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// A guard for `key` with the mark its file held; `None` only for a key that never signed.
+    /// A guard for `key` with the mark its file held; `None` or [`GuardMark::unknown`] if the mark is lost.
     pub fn new(key: SecretKey, mark: Option<GuardMark>) -> Self {
-        Guard { key, mark }
+        Guard { key, mark: mark.filter(|mark| *mark != GuardMark::unknown()) }
     }
 
     /// The mark now.
@@ -126,7 +155,20 @@ impl Guard {
 
     /// Whether a statement at `position` could be new: it lies above the mark.
     pub fn is_above_mark(&self, position: Position) -> bool {
-        self.mark.is_none_or(|mark| position > mark.position)
+        self.mark.is_some_and(|mark| position > mark.position)
+    }
+
+    /// Raises the mark so that nothing is signed below `height`.
+    pub fn start_from(&mut self, height: Height) {
+        let start = GuardMark::unsigned_from(height);
+        if self.mark.is_none_or(|mark| mark.position < start.position) {
+            self.mark = Some(start);
+        }
+    }
+
+    /// Forgets a mark that turned out to be wrong: this key has signed what the mark does not know.
+    pub fn forget(&mut self) {
+        self.mark = None;
     }
 
     /// Signs and raises the mark. Repeating the statement at the mark is allowed and gives the same signature.
@@ -135,6 +177,9 @@ impl Guard {
     /// [`GuardRefusal`], one variant a rule.
     pub fn sign(&mut self, statement: &Statement, chain: &Hash, set: &ValidatorSet) -> Result<Signature, GuardRefusal> {
         let bytes = statement.bytes(chain, set);
+        if let (Some(asked), None) = (statement.position(), self.mark) {
+            return Err(GuardRefusal::Unknown { asked });
+        }
         if let (Some(asked), Some(mark)) = (statement.position(), self.mark) {
             let other = asked == mark.position && sha256(&bytes) != mark.digest;
             if asked < mark.position || other {
@@ -154,7 +199,8 @@ impl Guard {
 
     /// Raises the mark to a statement found signed in the consensus log, in case the log got further than the file.
     pub fn learn(&mut self, statement: &Statement, chain: &Hash, set: &ValidatorSet) {
-        if statement.position().is_some_and(|position| self.is_above_mark(position)) {
+        let mark = self.mark.map(|mark| mark.position);
+        if statement.position().is_some_and(|position| mark.is_none_or(|mark| position > mark)) {
             self.raise(statement, &statement.bytes(chain, set));
         }
     }
@@ -209,7 +255,7 @@ mod tests {
 
     #[test]
     fn one_statement_a_position_and_none_below() {
-        let mut guard = guard(None);
+        let mut guard = guard(Some(GuardMark::never_signed()));
         assert!(signs(&mut guard, &vote(VoteKind::Prepare, 5, 2, 1)));
         let first = guard.sign(&vote(VoteKind::Prepare, 5, 2, 1), &CHAIN, &set()).unwrap();
         assert_eq!(guard.sign(&vote(VoteKind::Prepare, 5, 2, 1), &CHAIN, &set()).unwrap(), first);
@@ -231,8 +277,33 @@ mod tests {
     }
 
     #[test]
+    fn without_a_mark_nothing_is_signed_but_a_status() {
+        for mark in [None, Some(GuardMark::unknown())] {
+            let mut guard = guard(mark);
+            for refused in [vote(VoteKind::Prepare, 1, 0, 1), vote(VoteKind::Commit, 99, 9, 1), change(1, 1, None)] {
+                let refusal = guard.sign(&refused, &CHAIN, &set()).unwrap_err();
+                assert_eq!(refusal, GuardRefusal::Unknown { asked: refused.position().unwrap() });
+            }
+            assert!(signs(&mut guard, &Statement::Status { height: Height(3), block: BlockId(Hash([1; 32])) }));
+        }
+    }
+
+    #[test]
+    fn a_start_height_is_a_floor_for_good() {
+        let mut guard = guard(None);
+        guard.start_from(Height(8));
+        assert!(!signs(&mut guard, &vote(VoteKind::Commit, 7, 100, 1)));
+        assert!(guard.mark().unwrap().is_unsigned());
+        assert!(signs(&mut guard, &vote(VoteKind::Prepare, 8, 0, 1)));
+        assert!(!guard.mark().unwrap().is_unsigned());
+        let mark = guard.mark();
+        guard.start_from(Height(8));
+        assert_eq!(guard.mark(), mark, "never lowered");
+    }
+
+    #[test]
     fn a_mark_binds_the_next_life() {
-        let mut before = guard(None);
+        let mut before = guard(Some(GuardMark::never_signed()));
         assert!(signs(&mut before, &vote(VoteKind::Prepare, 1, 0, 1)));
         let mark = GuardMark::decode(&before.mark().unwrap().encode()).unwrap();
         let mut after = guard(Some(mark));
@@ -242,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_commit_is_not_denied_after_the_log_is_lost() {
-        let mut before = guard(None);
+        let mut before = guard(Some(GuardMark::never_signed()));
         assert!(signs(&mut before, &vote(VoteKind::Commit, 1, 3, 1)));
         let mut after = guard(before.mark());
         for hides in [change(1, 4, None), change(1, 4, Some(2))] {
@@ -255,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_status_promises_nothing() {
-        let mut guard = guard(None);
+        let mut guard = guard(Some(GuardMark::never_signed()));
         assert!(signs(&mut guard, &vote(VoteKind::Commit, 9, 0, 1)));
         let mark = guard.mark();
         assert!(signs(&mut guard, &Statement::Status { height: Height(3), block: BlockId(Hash([1; 32])) }));
@@ -264,7 +335,7 @@ mod tests {
 
     #[test]
     fn the_log_can_only_raise_the_mark() {
-        let mut guard = guard(None);
+        let mut guard = guard(Some(GuardMark::never_signed()));
         assert!(signs(&mut guard, &vote(VoteKind::Prepare, 2, 1, 1)));
         let mark = guard.mark();
         guard.learn(&vote(VoteKind::Prepare, 2, 0, 1), &CHAIN, &set());

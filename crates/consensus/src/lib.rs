@@ -1,7 +1,7 @@
 //! PBFT among known validators as a pure value: one instance a height, justification instead of locks.
 //!
 //! ```text
-//! inputs   message · tick · demand · built · executed · persisted · synced · reconnected
+//! inputs   message · firsthand · tick · demand · built · executed · persisted · synced · reconnected
 //!                               │
 //!                     Replica::step(now, input)          no clock, socket, disk, thread or randomness inside
 //!                               │
@@ -29,6 +29,6 @@ pub use message::{
     Verified, ViewChange, Vote,
 };
 pub use pacemaker::{MAX_DOUBLINGS, Timing};
-pub use replica::{Config, Durable, MAX_UNPERSISTED, Replica, Tip};
+pub use replica::{Config, Durable, MAX_UNPERSISTED, Replica, Tip, Waiting};
 pub use vostro_types::{Contradiction, Evidence, EvidenceKind, PreparedAt};
 pub use votes::VIEW_WINDOW;

@@ -9,6 +9,7 @@
 
 mod agreement;
 mod boot;
+mod rejoin;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -23,6 +24,9 @@ use crate::message::{Justification, MESSAGE_VERSION, Message, Signed, Verified, 
 use crate::pacemaker::{Clock, Ticks, Timing};
 use crate::view_change::ViewChanges;
 use crate::votes::{VIEW_WINDOW, Votes};
+
+use rejoin::Rejoin;
+pub use rejoin::Waiting;
 
 /// Most unanswered [`Effect::Persist`]; with more, the replica signs nothing new.
 pub const MAX_UNPERSISTED: usize = 64;
@@ -62,9 +66,10 @@ pub struct Tip {
 pub struct Durable {
     /// The last decided block of the log.
     pub tip: Tip,
-    /// The guard's mark from its own file; `None` if the key never signed.
+    /// The guard's mark from its own file. `None` if it is lost: unless the records hold signatures, the key signs nothing
+    /// until it is safe (a key that never signed has [`GuardMark::never_signed`]).
     pub guard: Option<GuardMark>,
-    /// The log's records in order; those at or below the tip are ignored.
+    /// The log's records in order; of those at or below the tip only the guard takes notice.
     pub records: Vec<Record>,
 }
 
@@ -204,6 +209,8 @@ pub struct Replica {
     timing: Timing,
     me: Option<ValidatorIndex>,
     guard: Option<Guard>,
+    /// Set while this validator may have signed what it no longer knows: it signs nothing.
+    rejoin: Option<Rejoin>,
     clock: Clock,
     tip: Tip,
     instance: Instance,
@@ -236,6 +243,7 @@ impl Replica {
         self.clock.advance(now);
         match input {
             Input::Message(message) => self.on_message(message),
+            Input::Firsthand(message) => self.on_firsthand(message),
             Input::Tick => {}
             Input::Demand(wanted) => self.demand = wanted,
             Input::Built { height, view, block } => self.on_built(height, view, block),
@@ -277,7 +285,7 @@ impl Replica {
 
     /// Signs, if this node votes, the guard agrees and the disk keeps up.
     fn sign(&mut self, message: Message) -> Option<Signed> {
-        let (sender, guard) = (self.me?, self.guard.as_mut().filter(|_| !self.conflict)?);
+        let (sender, guard) = (self.voter()?, self.guard.as_mut().filter(|_| !self.conflict)?);
         let statement = message.statement();
         if self.held.len() >= MAX_UNPERSISTED && statement.position().is_some() {
             self.out.push(Effect::Withheld(Withheld::Disk { waiting: self.held.len() }));
@@ -385,7 +393,7 @@ impl Replica {
     fn set_wake(&mut self) {
         let instance = &self.instance;
         let mut due: Vec<Time> = instance.repeat_at.map(|at| self.clock.wall_at(at)).into_iter().collect();
-        if self.me.is_some() {
+        if self.voter().is_some() {
             due.push(self.clock.wall_at(self.status_at));
         }
         if let Some(deadline) = instance.deadline {
@@ -436,11 +444,14 @@ impl Replica {
         &self.set
     }
 
-    /// The phase for people: `idle`, `proposed`, `accepted`, `prepared`, `certified`, `changing view` or `stopped`.
+    /// The phase for people: `idle`, `proposed`, `accepted`, `prepared`, `certified`, `changing view`, `rejoining` or
+    /// `stopped`.
     pub fn phase(&self) -> &'static str {
         let instance = &self.instance;
         if self.conflict {
             "stopped"
+        } else if self.rejoin.is_some() {
+            "rejoining"
         } else if instance.certificate.is_some() {
             "certified"
         } else if !instance.entered {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use cluster::chain::{Chain, START, TIMING};
 use vostro_consensus::{
-    Config, DecidedBlock, Durable, Effect, Input, Message, PrePrepare, Replica, Signed, Statement, Status, Tip,
-    ViewChange, Vote,
+    Config, DecidedBlock, Durable, Effect, GuardMark, Input, Message, PrePrepare, Replica, Signed, Statement, Status,
+    Tip, ViewChange, Vote,
 };
 use vostro_crypto::Hash;
 use vostro_types::{Block, BlockId, Certificate, Height, Time, ValidatorIndex, View, VoteKind};
@@ -18,7 +18,7 @@ fn boot(chain: &Chain) -> Replica {
     let tip = Tip { height: Height(0), block: BlockId(chain.hash), time: START, certificate: None };
     let config =
         Config { chain: chain.hash, validators: chain.set.clone(), key: Some(chain.keys[0].clone()), timing: TIMING };
-    Replica::boot(config, Durable { tip, guard: None, records: Vec::new() }, START.plus(1)).0
+    Replica::boot(config, Durable { tip, guard: Some(GuardMark::never_signed()), records: Vec::new() }, START.plus(1)).0
 }
 
 /// Votes, view-changes and proposals without end, each signed, each different.
@@ -73,7 +73,8 @@ fn a_disk_that_never_answers_stops_the_signing() {
     let tip = Tip { height: Height(0), block: BlockId(chain.hash), time: START, certificate: None };
     let config =
         Config { chain: chain.hash, validators: chain.set.clone(), key: Some(chain.keys[0].clone()), timing: TIMING };
-    let mut replica = Replica::boot(config, Durable { tip, guard: None, records: Vec::new() }, START).0;
+    let mut replica =
+        Replica::boot(config, Durable { tip, guard: Some(GuardMark::never_signed()), records: Vec::new() }, START).0;
     let mut persists = 0;
     let mut now = START;
     for _ in 0..2000 {

@@ -1,7 +1,9 @@
 //! Seeded clusters in bad weather: agreement and validity always, progress once the weather clears.
 //!
 //! `VOSTRO_SEEDS=5000` runs more seeds, `VOSTRO_SEED=17` one with its trace. Who is faulty is part of the seed: liars and
-//! twins up to f, and any number of honest validators crash at any effect and come back from their disks.
+//! twins up to f, and any number of honest validators crash at any effect and come back from their disks. Some lose their
+//! disks: as many as f allows beside the faulty, which must all vote again in the end; or any number at any time, which may
+//! stop the chain and must never divide it.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 // how a test is run comes from the environment; the core below it sees none
@@ -27,6 +29,16 @@ fn weather(dice: &mut Dice) -> Weather {
         crash: if dice.chance(6000) { dice.below(60) } else { 0 },
         busy: dice.between(3000, 10_000),
     }
+}
+
+/// Which disks are lost in a run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Losses {
+    None,
+    /// At most f validators at a time are faulty or without memory.
+    Few,
+    /// Anybody's.
+    Many,
 }
 
 fn build(seed: u64) -> World {
@@ -79,7 +91,31 @@ fn recut(world: &mut World) {
     }
 }
 
-fn run(seed: u64) -> World {
+/// Validators that are faulty, or have lost their memory and do not vote yet.
+fn unreliable(world: &World) -> usize {
+    let first = world.nodes.iter().take(world.chain.set.iter().count());
+    first.filter(|node| node.kind != Kind::Honest || node.former.is_some()).count()
+}
+
+fn lose_disks(world: &mut World, losses: Losses) {
+    for i in world.honest() {
+        let may = match losses {
+            Losses::None => false,
+            Losses::Few => {
+                let already = world.nodes[i].former.is_some();
+                already || unreliable(world) < world.chain.set.faulty()
+            }
+            Losses::Many => true,
+        };
+        if may && world.dice.chance(if losses == Losses::Many { 300 } else { 1500 }) {
+            world.lose_disk(i);
+            let delay = world.dice.between(10, 1500);
+            world.restart_later(i, delay);
+        }
+    }
+}
+
+fn run(seed: u64, losses: Losses) -> World {
     let mut world = build(seed);
     world.boot_all();
     while world.now < CHAOS {
@@ -96,6 +132,7 @@ fn run(seed: u64) -> World {
                 world.restart_later(i, delay);
             }
         }
+        lose_disks(&mut world, losses);
         let end = world.now + world.dice.between(100, 800);
         world.run_to(end);
     }
@@ -107,15 +144,20 @@ fn run(seed: u64) -> World {
     }
     let start = world.now;
     let tip = world.decided.keys().next_back().copied().unwrap_or_default();
-    let goal = Height(tip.0 + 2);
+    // A validator without memory votes three heights above what it hears, and one height with its vote shall follow.
+    let heights = if losses == Losses::None { 2 } else { 4 };
+    let goal = Height(tip.0 + heights);
     // Views are brought together within one time-out of the highest view; then one of the next f + 1 primaries is
     // honest. The heartbeat is demand where there is none.
     let longest = world.timing.timeout(vostro_types::View(5));
     let rounds = world.chain.set.faulty() as u64 + 2;
-    let bound = start + 2 * (world.timing.heartbeat_ms + rounds * longest) + 20 * world.timing.rebroadcast_ms;
+    let bound = start + heights * (world.timing.heartbeat_ms + rounds * longest) + 20 * world.timing.rebroadcast_ms;
+    // With too many disks lost the chain may stand still.
+    let bound = if losses == Losses::Many { start + 2 * world.timing.heartbeat_ms } else { bound };
     let honest = world.honest();
-    let done = world.run_until(bound, |w| honest.iter().all(|i| w.height(*i) >= goal));
-    if !done {
+    let votes = |w: &World, i: usize| w.nodes[i].replica.as_ref().is_some_and(|r| r.waiting().is_none());
+    let done = world.run_until(bound, |w| honest.iter().all(|i| w.height(*i) >= goal && votes(w, *i)));
+    if !done && losses != Losses::Many {
         for i in 0..world.nodes.len() {
             let state = world.nodes[i].replica.as_ref().map(|r| (r.height(), r.view(), r.phase()));
             let kind = world.nodes[i].kind;
@@ -135,13 +177,13 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn agreement_and_progress_in_all_weathers() {
     if let Some(seed) = number("VOSTRO_SEED") {
-        println!("{}", run(seed).lines.join("\n"));
+        println!("{}", run(seed, Losses::None).lines.join("\n"));
         return;
     }
     let seeds = number("VOSTRO_SEEDS").unwrap_or(300);
     let (mut blocks, mut changes, mut accused, mut crashes, mut slowest) = (0, 0, 0, 0, 0);
     for seed in 0..seeds {
-        let world = run(seed);
+        let world = run(seed, Losses::None);
         blocks += world.decided.len();
         changes += world.sends.get("view-change").copied().unwrap_or(0);
         accused += world.evidence.len();
@@ -155,8 +197,33 @@ fn agreement_and_progress_in_all_weathers() {
     assert!(blocks as u64 > 5 * seeds && changes > seeds && accused > 0 && crashes > 0);
 }
 
+/// Lost disks: agreement, no contradiction over any number of lives, nobody votes where a former life can have signed (the
+/// cluster checks each at every step); and with at most f faulty or without memory, everybody votes again.
+#[test]
+fn validators_that_lose_their_disks_contradict_nothing_and_vote_again() {
+    for losses in [Losses::Few, Losses::Many] {
+        let seeds = match number("VOSTRO_SEED") {
+            Some(seed) => seed..seed + 1,
+            None => 0..number("VOSTRO_SEEDS").unwrap_or(300) / 3,
+        };
+        let (mut blocks, mut lost, mut again) = (0, 0, 0);
+        for seed in seeds.clone() {
+            let world = run(seed, losses);
+            let lines = |text: &str| world.lines.iter().filter(|l| l.contains(text)).count();
+            blocks += world.decided.len();
+            lost += lines(" loses its disk");
+            again += lines(" votes again from");
+            if seeds.end - seeds.start == 1 {
+                println!("{}", world.lines.join("\n"));
+            }
+        }
+        println!("{seeds:?}: {blocks} blocks, {lost} disks lost, {again} times a validator voted again");
+        assert!(seeds.end - seeds.start == 1 || (lost > 50 && again > 20), "{lost} {again}");
+    }
+}
+
 #[test]
 fn a_seed_repeats_exactly() {
-    let (a, b) = (run(11), run(11));
+    let (a, b) = (run(11, Losses::Few), run(11, Losses::Few));
     assert_eq!(a.lines, b.lines);
 }

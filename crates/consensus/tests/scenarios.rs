@@ -15,7 +15,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use cluster::world::{Flight, Weather, World};
-use vostro_consensus::{Input, Message, PrePrepare, Timing, ViewChange, Vote};
+use vostro_consensus::{GuardMark, Input, Message, PrePrepare, Timing, ViewChange, Vote, Waiting};
 use vostro_crypto::{Hash, sha256};
 use vostro_types::{Height, ValidatorIndex, View};
 
@@ -84,6 +84,14 @@ fn obey(world: &mut World, command: &Command) {
                 if command.options.get("log") == Some(&"lost") {
                     world.nodes[i].disk.lose_log();
                 }
+                match command.options.get("disk") {
+                    Some(&"lost") => world.lose_disk(i),
+                    Some(&"new") => {
+                        world.lose_disk(i);
+                        world.nodes[i].disk.guard = Some(GuardMark::never_signed());
+                    }
+                    _ => {}
+                }
             }
         }
         "restart" => command.nodes(world).into_iter().for_each(|i| world.restart(i)),
@@ -92,6 +100,18 @@ fn obey(world: &mut World, command: &Command) {
             world.run_to(end);
         }
         "deliver" => deliver(world, command),
+        // What a faulty validator keeps of what is on its way, to show it to others later.
+        "keep" => {
+            let kept = world.flights.iter().filter(|f| command.matches(f)).map(|f| f.signed.clone()).collect();
+            world.archive = kept;
+        }
+        "show" => {
+            for signed in world.archive.clone() {
+                for to in command.list("to").unwrap_or_default() {
+                    world.transmit(command.node(0), to, signed.clone());
+                }
+            }
+        }
         "drop" => world.flights.retain(|flight| !command.matches(flight)),
         "isolate" => {
             for i in command.nodes(world) {
@@ -119,6 +139,14 @@ fn obey(world: &mut World, command: &Command) {
         "state" => {
             for i in 0..world.nodes.len() {
                 let state = match &world.nodes[i].replica {
+                    Some(r) if r.waiting().is_some() => {
+                        let waiting = match r.waiting() {
+                            Some(Waiting::Statuses { heard, needed }) => format!("heard {heard} of {needed}"),
+                            Some(Waiting::Height(height)) => format!("votes from h{height}"),
+                            None => String::new(),
+                        };
+                        format!("at h{} v{} {}, {waiting}", r.height(), r.view(), r.phase())
+                    }
                     Some(r) => format!("at h{} v{} {}", r.height(), r.view(), r.phase()),
                     None => "is down".into(),
                 };
@@ -140,7 +168,7 @@ fn deliver(world: &mut World, command: &Command) {
             return;
         }
         for flight in now {
-            world.deliver(flight.from, flight.to, &flight.bytes);
+            world.deliver(flight.from, flight.to, flight.life, &flight.bytes);
             world.run_to(world.now);
         }
         if !command.options.is_empty() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vostro_consensus::{
     Config, DecidedBlock, Durable, Effect, Effects, GuardMark, Input, Record, Replica, Seq, Signed, Timing, Tip, To,
-    Verified,
+    Verified, Waiting,
 };
 use vostro_execution::{Changes, Layered, Overlay, StateRead, Tree};
 use vostro_settlement::evidence::{evidence_record, is_on_record};
@@ -51,7 +51,7 @@ pub struct Boot {
     pub tip: Tip,
     /// Ids of the blocks of the last validity window.
     pub recent: RecentIds,
-    /// The signer guard's mark.
+    /// The signer guard's mark; see [`Durable::guard`] for one that is lost.
     pub guard: Option<GuardMark>,
     /// The consensus log's records, in order.
     pub records: Vec<Record>,
@@ -270,6 +270,8 @@ pub struct Snapshot {
     pub evidence: u64,
     /// Pieces of evidence that wait for a block.
     pub evidence_waiting: usize,
+    /// What a validator without memory of its votes waits for; `None` if nothing keeps it from voting.
+    pub waiting: Option<Waiting>,
 }
 
 /// Who handed a transaction in.
@@ -396,6 +398,7 @@ impl Engine {
             mempool: self.mempool.len(),
             mempool_bytes: self.mempool.bytes(),
             evidence_waiting: self.evidence.len(),
+            waiting: self.replica.waiting(),
             ..self.figures
         }
     }
@@ -508,7 +511,11 @@ impl Engine {
         let verified = Signed::decode(bytes).and_then(|signed| signed.verify(&self.chain, &self.validators));
         match verified {
             Ok(message) => {
-                self.input(Input::Message(message), actions);
+                // A message that its sender's own connection brought was sent in this life of the process: a connection
+                // does not outlive it, and what waited for an earlier one is dropped with it.
+                let firsthand = from == Some(message.sender());
+                let input = if firsthand { Input::Firsthand(message) } else { Input::Message(message) };
+                self.input(input, actions);
             }
             Err(error) => {
                 self.figures.refused_messages += 1;

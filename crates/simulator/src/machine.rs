@@ -247,7 +247,13 @@ impl Machine {
     /// [`BootError`]: nothing runs then.
     pub fn boot(&mut self, genesis: &Arc<Genesis>, now: Time) -> Result<Vec<Action>, BootError> {
         let chain = genesis.hash();
-        let journal = self.disks.open(&chain)?;
+        let mut journal = self.disks.open(&chain)?;
+        if self.life == 0 && journal.guard.load().is_none() {
+            // As `vostro init` leaves a home.
+            let twin = matches!(self.kind, Kind::Twin(_));
+            let mark = if twin { careless() } else { GuardMark::never_signed() };
+            journal.guard.write(&encode(&mark))?;
+        }
         let forgets = self.sabotage == Some(Sabotage::ForgetVotes);
         let guard = journal
             .guard
@@ -255,7 +261,7 @@ impl Machine {
             .map(|bytes| decode::<GuardMark>(bytes, MAX_MARK))
             .transpose()
             .map_err(|e| BootError::Content(format!("the guard's mark: {e}")))?
-            .filter(|_| !forgets);
+            .map(|mark| if forgets { careless() } else { mark });
         let (state, end) = self.roll_forward(genesis, &journal)?;
         let records = if forgets { Vec::new() } else { records(&journal, end.tip.height)? };
         // What is read back is durable: opening the log syncs it.
@@ -472,6 +478,12 @@ pub fn block_writes(committed: &Committed) -> Vec<Write> {
         certificate: encode(&committed.certificate),
         receipts: encode(&committed.receipts),
     }]
+}
+
+/// A mark that forbids nothing, of a key that does not look out for signatures it does not know: of a twin, which signs as
+/// if its other half did not exist, and of one that forgets on purpose.
+fn careless() -> GuardMark {
+    GuardMark { digest: Hash([0xff; 32]), ..GuardMark::never_signed() }
 }
 
 /// Writes of consensus records and the guard's mark, as a node makes them; also the own signatures among them.

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use color_eyre::eyre::{Result, WrapErr, ensure};
 use serde::Serialize;
-use vostro_types::Genesis;
+use vostro_consensus::GuardMark;
+use vostro_types::{Genesis, Hash};
 
 use crate::boot::read_genesis;
 use crate::cli::keys::{ProtectionArgs, seal};
 use crate::config::{Config, HomePaths, MempoolConfig, MetricsConfig, NetworkConfig, RpcConfig, StorageConfig};
 use crate::keystore::{self, KeyFile, Replace, write_atomic};
 use crate::output::{Output, pairs};
+use crate::signer;
 
 /// What the home is made of.
 #[derive(Args, Debug)]
@@ -28,6 +30,9 @@ pub struct InitArgs {
     /// Key file of the network identity; made new for an observer if left out
     #[arg(long, value_name = "FILE")]
     pub network_key: Option<PathBuf>,
+    /// The validator key has signed on this chain before: the node follows without voting until it is safe to vote
+    #[arg(long, requires = "validator_key")]
+    pub rejoin: bool,
     /// How a new network key is protected.
     #[command(flatten)]
     pub protection: ProtectionArgs,
@@ -55,6 +60,15 @@ pub fn new_config(genesis: &Genesis) -> Config {
     }
 }
 
+/// What is known of the past of a validator's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Past {
+    /// It has signed nothing on this chain.
+    NeverSigned,
+    /// It has signed, and nobody knows what.
+    Unknown,
+}
+
 /// Writes the files of a new home. Nothing of an older one is replaced.
 ///
 /// # Errors
@@ -63,7 +77,8 @@ pub fn make_home(
     paths: &HomePaths,
     genesis_file: &Path,
     config: &Config,
-    validator: Option<&KeyFile>,
+    chain: &Hash,
+    validator: Option<(&KeyFile, Past)>,
     network: &KeyFile,
 ) -> Result<()> {
     ensure!(
@@ -77,7 +92,12 @@ pub fn make_home(
     }
     let genesis = std::fs::read(genesis_file).wrap_err_with(|| format!("cannot read {}", genesis_file.display()))?;
     write_atomic(&paths.genesis(), &genesis, Replace::Atomically)?;
-    if let Some(key) = validator {
+    if let Some((key, past)) = validator {
+        let mark = match past {
+            Past::NeverSigned => GuardMark::never_signed(),
+            Past::Unknown => GuardMark::unknown(),
+        };
+        signer::begin(paths.root(), chain, mark)?;
         key.save(&paths.validator_key())?;
     }
     network.save(&paths.network_key())?;
@@ -114,7 +134,9 @@ pub fn run(args: &InitArgs, output: Output) -> Result<()> {
         );
     }
     let paths = HomePaths::new(&args.home);
-    make_home(&paths, &args.genesis, &new_config(&genesis), validator.as_ref(), &network)?;
+    let past = if args.rejoin { Past::Unknown } else { Past::NeverSigned };
+    let voting = validator.as_ref().map(|key| (key, past));
+    make_home(&paths, &args.genesis, &new_config(&genesis), &genesis.hash(), voting, &network)?;
     let peer_id = vostro_network::peer_id_of(&network_public.0).map_or_else(String::new, |p| p.to_string());
     let made = Made {
         home: args.home.display().to_string(),

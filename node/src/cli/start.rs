@@ -7,6 +7,7 @@ use color_eyre::eyre::{Result, WrapErr, ensure};
 use serde::Serialize;
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
+use vostro_types::Height;
 
 use crate::boot::load_genesis;
 use crate::cli::keys::{DirArgs, PasswordArgs, open};
@@ -29,6 +30,10 @@ pub struct StartArgs {
     /// Address of the metrics port, instead of the file's
     #[arg(long, value_name = "IP:PORT")]
     pub metrics_listen: Option<String>,
+    /// Let a validator that does not know what it signed before vote from this height on. If it has signed there before,
+    /// it may contradict itself, which is evidence against it
+    #[arg(long, value_name = "HEIGHT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub vote_from: Option<u64>,
     /// Where the key files' password comes from.
     #[command(flatten)]
     pub password: PasswordArgs,
@@ -66,7 +71,8 @@ pub async fn run(args: StartArgs, output: Output) -> Result<()> {
     let key = |path: PathBuf| open(&path.display().to_string(), &DirArgs { dir: None }, &args.password);
     let validator_key = if paths.validator_key().exists() { Some(key(paths.validator_key())?) } else { None };
     let network_key = key(paths.network_key())?;
-    let node = Node { paths, config, genesis, validator_key, network_key };
+    let vote_from = args.vote_from.map(Height);
+    let node = Node { paths, config, genesis, validator_key, network_key, vote_from };
 
     let mut terminate = signal(SignalKind::terminate()).wrap_err("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).wrap_err("cannot listen for SIGINT")?;

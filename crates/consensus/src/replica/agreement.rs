@@ -18,7 +18,11 @@ impl Replica {
     pub(super) fn on_message(&mut self, verified: Verified) {
         let from = verified.sender();
         // What this validator said counts when its own record is durable, never by way of the network.
+        self.look_for_past(verified.message());
         if Some(from) == self.me {
+            if verified.message().statement().position().is_some() {
+                self.has_past();
+            }
             return;
         }
         let height = verified.message().height();
@@ -172,7 +176,7 @@ impl Replica {
         let (height, view, block, validator) =
             (self.instance.height, self.instance.view, proposal.id, proposal.signed.sender);
         self.out.push(Effect::Penalise { validator, offence: Offence::InvalidBlock { height, view, block } });
-        if self.me.is_some() {
+        if self.voter().is_some() {
             self.ask_for(view.next());
         }
     }
@@ -309,8 +313,10 @@ impl Replica {
             time: header.time,
             certificate: Some(decided.certificate().clone()),
         };
+        self.look_for_own(self.tip.certificate.clone().as_ref());
         self.out.push(Effect::Decide(decided));
         self.instance = Instance::new(self.tip.height.next(), self.clock.ticks());
+        self.follow();
         self.demand = false;
         self.status = None;
         self.ready.extend(std::mem::take(&mut self.next).into_values());

@@ -1,7 +1,8 @@
 //! Starting from what the disk held.
 //!
 //! Invariant: a restarted validator stands exactly where its durable records end. It repeats what it signed, byte for
-//! byte, and its guard knows every signature the log or the guard's own file ever held.
+//! byte, and its guard knows every signature the log or the guard's own file ever held. One that knows nothing of its past
+//! signs nothing (`rejoin`).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,6 +13,7 @@ use crate::guard::Guard;
 use crate::message::{Message, PrePrepare, Signed};
 use crate::pacemaker::Clock;
 
+use super::rejoin::Rejoin;
 use super::{Config, Durable, Instance, Progress, Proposal, Replica};
 
 impl Replica {
@@ -36,6 +38,7 @@ impl Replica {
             timing,
             me,
             guard,
+            rejoin: None,
             clock,
             tip,
             instance,
@@ -56,6 +59,9 @@ impl Replica {
             wake: None,
             out: Effects::new(),
         };
+        replica.rejoin =
+            replica.guard.as_ref().and_then(|guard| Rejoin::at_boot(guard.mark(), replica.instance.height));
+        replica.look_for_own(replica.tip.certificate.clone().as_ref());
         replica.restore(records);
         if replica.instance.spoken.anything() {
             replica.repeat();

@@ -45,7 +45,7 @@ impl Replica {
     /// The timer runs in an entered view while a block is wanted: an idle chain changes no views. It runs on when a
     /// certificate is known and its block is not: the others may need this node to get any further.
     pub(super) fn set_deadline(&mut self) {
-        let runs = self.me.is_some() && self.instance.entered && self.is_wanted();
+        let runs = self.voter().is_some() && self.instance.entered && self.is_wanted();
         if !runs {
             self.instance.deadline = None;
         } else if self.instance.deadline.is_none() {
@@ -62,7 +62,7 @@ impl Replica {
         if self.instance.repeat_at.is_some_and(|at| at <= now) {
             self.repeat();
         }
-        if self.me.is_some() && self.status_at <= now {
+        if self.voter().is_some() && self.status_at <= now {
             self.tell_status();
         }
     }
@@ -102,7 +102,7 @@ impl Replica {
         let position = Position { height, view, step: Step::PrePrepare };
         let may_sign = self.guard.as_ref().is_some_and(|guard: &Guard| guard.is_above_mark(position))
             && self.held.len() < MAX_UNPERSISTED;
-        if self.me != Some(self.primary()) || !idle || !may_sign || !self.is_wanted() {
+        if self.voter() != Some(self.primary()) || !idle || !may_sign || !self.is_wanted() {
             return false;
         }
         let mut justification = None;
@@ -216,7 +216,12 @@ impl Replica {
         }
     }
 
+    /// A validator that signed at greater heights than it can decide now (its blocks are lost, its guard's mark is not)
+    /// keeps its status to itself until it has them again: a status below what it once knew would mislead one that rejoins.
     fn send_status(&mut self, to: To) {
+        if self.is_below_mark() {
+            return;
+        }
         if self.status.is_none() {
             let (block, certificate) = (self.tip.block, self.tip.certificate.clone());
             self.status = self.sign(Message::Status(Status { block, certificate }));

@@ -19,7 +19,7 @@ pub struct Disk {
     pub log: Vec<Entry>,
     /// How many entries are synced.
     pub synced: usize,
-    guard: Option<GuardMark>,
+    pub guard: Option<GuardMark>,
     /// Marks whose file is not synced, each with the length of the log it belongs to: the log is synced first.
     guard_unsynced: Vec<(usize, GuardMark)>,
     /// Signature of each entry that is an own message, and those among them that are durable.
@@ -73,6 +73,11 @@ impl Disk {
         self.log.clear();
         self.signatures.clear();
         self.synced = 0;
+    }
+
+    /// A new disk in place of the old one: no log, no guard's file.
+    pub fn lose_all(&mut self) {
+        *self = Disk::default();
     }
 
     pub fn holds(&self, signature: &Signature) -> bool {

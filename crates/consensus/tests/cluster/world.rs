@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use vostro_consensus::{
     Config, DecidedBlock, Effect, Effects, GuardMark, GuardRefusal, Input, Message, Offence, Position, Record, Replica,
-    Seq, Signed, Statement, Timing, To, Withheld,
+    Seq, Signed, Statement, Timing, To, Waiting, Withheld,
 };
 use vostro_crypto::{Hash, sha256};
 use vostro_types::{Block, BlockId, Height, Time, ValidatorIndex, View};
@@ -15,6 +15,11 @@ use vostro_types::{Block, BlockId, Height, Time, ValidatorIndex, View};
 use super::chain::{Chain, START, TIMING, executes_well};
 use super::dice::Dice;
 use super::disk::Disk;
+
+/// A mark that forbids nothing and knows nothing: a twin signs as if its other half did not exist.
+fn careless() -> GuardMark {
+    GuardMark { digest: Hash([0xff; 32]), ..GuardMark::never_signed() }
+}
 
 /// Lines of trace that a failure prints.
 const TRACE: usize = 80;
@@ -46,6 +51,8 @@ pub struct Node {
     /// When it decided each height.
     pub decided_at: BTreeMap<Height, u64>,
     pub withheld: usize,
+    /// The greatest height decided in lives whose disk was lost, until it votes again.
+    pub former: Option<Height>,
 }
 
 /// What the network and the machines do to a cluster. Chances are in 1/10,000.
@@ -73,18 +80,51 @@ impl Weather {
 pub struct Flight {
     pub from: usize,
     pub to: usize,
+    pub life: u64,
     pub bytes: Rc<[u8]>,
     pub signed: Signed,
 }
 
 enum Event {
-    Deliver { from: usize, to: usize, bytes: Rc<[u8]> },
-    Synced { node: usize, incarnation: u64, length: usize, guard: Option<GuardMark>, seq: Option<Seq> },
-    Work { node: usize, incarnation: u64, input: Box<Input> },
-    Build { node: usize, incarnation: u64, height: Height, view: View, parent: BlockId, min_time: Time },
-    Wake { node: usize, incarnation: u64 },
-    Fetch { node: usize, incarnation: u64, from: ValidatorIndex },
-    Restart { node: usize },
+    /// `life` is the receiver's when it was sent: a connection does not outlive a process.
+    Deliver {
+        from: usize,
+        to: usize,
+        life: u64,
+        bytes: Rc<[u8]>,
+    },
+    Synced {
+        node: usize,
+        incarnation: u64,
+        length: usize,
+        guard: Option<GuardMark>,
+        seq: Option<Seq>,
+    },
+    Work {
+        node: usize,
+        incarnation: u64,
+        input: Box<Input>,
+    },
+    Build {
+        node: usize,
+        incarnation: u64,
+        height: Height,
+        view: View,
+        parent: BlockId,
+        min_time: Time,
+    },
+    Wake {
+        node: usize,
+        incarnation: u64,
+    },
+    Fetch {
+        node: usize,
+        incarnation: u64,
+        from: ValidatorIndex,
+    },
+    Restart {
+        node: usize,
+    },
 }
 
 pub struct World {
@@ -167,6 +207,7 @@ impl World {
             wake: None,
             decided_at: BTreeMap::new(),
             withheld: 0,
+            former: None,
         });
     }
 
@@ -207,6 +248,10 @@ impl World {
             key: (!observer).then_some(key),
             timing: self.timing,
         };
+        if node.incarnation == 0 {
+            let twin = matches!(node.kind, Kind::Twin(_));
+            node.disk.guard = Some(if twin { careless() } else { GuardMark::never_signed() });
+        }
         let durable = node.disk.durable(&self.chain);
         node.incarnation += 1;
         (node.disk_free, node.fetching, node.wake) = (self.now, false, None);
@@ -239,6 +284,7 @@ impl World {
         let now = self.wall(i);
         if let Some(replica) = &mut self.nodes[i].replica {
             let effects = replica.step(now, input);
+            self.check_rejoin(i);
             self.carry_out(i, effects);
         }
     }
@@ -274,7 +320,12 @@ impl World {
         let incarnation = self.nodes[i].incarnation;
         match effect {
             Effect::Persist { seq, records, guard } => {
-                let parts: Vec<String> = records.iter().map(|r| self.describe_record(r)).collect();
+                let mut parts: Vec<String> = records.iter().map(|r| self.describe_record(r)).collect();
+                if let Some(mark) = guard.filter(GuardMark::is_unsigned) {
+                    let known = mark != GuardMark::unknown();
+                    let height = mark.position.height;
+                    parts.push(if known { format!("a vote from h{height}") } else { "a past unknown".into() });
+                }
                 self.note(i, format!("persists {}", parts.join(", ")));
                 self.nodes[i].disk.append(&records, guard);
                 self.sync_later(i, guard, Some(seq));
@@ -342,6 +393,9 @@ impl World {
             Effect::Withheld(why) => {
                 self.nodes[i].withheld += 1;
                 let text = match why {
+                    Withheld::Guard(GuardRefusal::Unknown { asked }) => {
+                        self.fail(format!("{i} asks its guard for {asked:?} without memory"))
+                    }
                     Withheld::Guard(GuardRefusal::Position { asked, .. }) => {
                         format!("guard refuses {:?} h{} v{}", asked.step, asked.height, asked.view)
                     }
@@ -389,6 +443,18 @@ impl World {
         }
     }
 
+    /// The disk is gone, and with it what the node had signed.
+    pub fn lose_disk(&mut self, i: usize) {
+        if self.nodes[i].replica.is_some() {
+            self.crash(i);
+        }
+        let decided = self.nodes[i].decided_at.keys().next_back().copied().unwrap_or_default();
+        let node = &mut self.nodes[i];
+        node.disk.lose_all();
+        node.former = Some(decided.max(node.former.unwrap_or_default()));
+        self.note(i, "loses its disk".into());
+    }
+
     // --- checks ------------------------------------------------------------------------------------------------------
 
     /// Nothing leaves an honest node before its record is durable, and nothing that contradicts what left before.
@@ -407,6 +473,27 @@ impl World {
         if first != digest {
             let text = self.describe(message);
             self.fail(format!("{i} contradicts itself: {text}"));
+        }
+    }
+
+    /// A validator without memory votes only where no former life can have signed: one above the height that such a life
+    /// was at when it had decided `former`.
+    fn check_rejoin(&mut self, i: usize) {
+        let Some(former) = self.nodes[i].former else { return };
+        let Some(replica) = &self.nodes[i].replica else { return };
+        let (waiting, height) = (replica.waiting(), replica.height());
+        let votes_from = match waiting {
+            Some(Waiting::Statuses { .. }) => return,
+            Some(Waiting::Height(height)) => height,
+            None if self.nodes[i].disk.guard.is_none_or(|mark| mark == GuardMark::unknown()) => height,
+            None => {
+                self.nodes[i].former = None;
+                self.note(i, format!("votes again from h{height}"));
+                height
+            }
+        };
+        if votes_from < former.next().next() {
+            self.fail(format!("{i} decided h{former} in a former life and votes again from h{votes_from}"));
         }
     }
 
@@ -498,8 +585,9 @@ impl World {
 
     pub fn transmit(&mut self, from: usize, to: usize, signed: Signed) {
         let bytes: Rc<[u8]> = signed.encode().into();
+        let life = self.nodes[to].incarnation;
         if self.manual {
-            self.flights.push(Flight { from, to, bytes, signed });
+            self.flights.push(Flight { from, to, life, bytes, signed });
             return;
         }
         if self.dice.chance(self.weather.loss) {
@@ -508,17 +596,20 @@ impl World {
         let copies = if self.dice.chance(self.weather.duplicate) { 2 } else { 1 };
         for _ in 0..copies {
             let at = self.now + self.delay();
-            self.at(at, Event::Deliver { from, to, bytes: bytes.clone() });
+            self.at(at, Event::Deliver { from, to, life, bytes: bytes.clone() });
         }
     }
 
     /// What the wire carries is decoded and verified as in production.
-    pub fn deliver(&mut self, from: usize, to: usize, bytes: &[u8]) {
+    pub fn deliver(&mut self, from: usize, to: usize, life: u64, bytes: &[u8]) {
         if self.nodes[to].replica.is_none() {
             return;
         }
         let verified = Signed::decode(bytes).and_then(|s| s.verify(&self.chain.hash, &self.chain.set));
         match verified {
+            Ok(verified) if verified.sender() == self.nodes[from].validator && life == self.nodes[to].incarnation => {
+                self.input(to, Input::Firsthand(verified));
+            }
             Ok(verified) => self.input(to, Input::Message(verified)),
             Err(error) if self.nodes[from].kind == Kind::Honest => {
                 self.fail(format!("a message of honest {from} is refused: {error}"))
@@ -574,7 +665,7 @@ impl World {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Deliver { from, to, bytes } => self.deliver(from, to, &bytes),
+            Event::Deliver { from, to, life, bytes } => self.deliver(from, to, life, &bytes),
             Event::Synced { node, incarnation, length, guard, seq } => {
                 if self.lives(node, incarnation) {
                     self.nodes[node].disk.sync(length, guard);

@@ -168,6 +168,7 @@ impl Net {
             let (changes, tree) = genesis_state(&net.genesis);
             net.disks[at].state.0.write().unwrap().apply(&changes);
             net.disks[at].tree = Some(tree);
+            net.disks[at].guard = Some(GuardMark::never_signed());
             net.boot(at);
         }
         net
