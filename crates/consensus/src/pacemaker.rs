@@ -59,6 +59,11 @@ impl Ticks {
     pub(crate) fn plus(self, ms: u64) -> Ticks {
         Ticks(self.0.saturating_add(ms))
     }
+
+    /// Milliseconds from `earlier` to this; 0 if it is later.
+    pub(crate) fn since(self, earlier: Ticks) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
 }
 
 /// The host's wall clock and the time that passed by it.

@@ -124,6 +124,8 @@ struct Instance {
     view: View,
     /// Whether a quorum asked for `view` or a later one: only then does its timer run and its primary propose.
     entered: bool,
+    /// When this node left the view before; its time-out counts from there, a message delay apart.
+    moved: Ticks,
     deadline: Option<Ticks>,
     /// When to repeat; set while there is something to repeat.
     repeat_at: Option<Ticks>,
@@ -153,6 +155,7 @@ impl Instance {
             started: now,
             view: View(0),
             entered: true,
+            moved: now,
             deadline: None,
             repeat_at: None,
             proposal: None,
@@ -188,8 +191,9 @@ impl Instance {
         self.blocks.iter().find(|b| b.id() == id).cloned().or_else(|| self.changes.block(id))
     }
 
-    fn move_to(&mut self, view: View) {
+    fn move_to(&mut self, view: View, now: Ticks) {
         self.view = view;
+        self.moved = now;
         self.entered = false;
         self.deadline = None;
         self.proposal = None;

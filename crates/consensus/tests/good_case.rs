@@ -44,8 +44,8 @@ fn crashed_primaries_cost_their_timeouts_and_no_more() {
             world.demand(*i);
         }
         let timeouts: u64 = (0..f).map(|v| world.timing.timeout(vostro_types::View(v))).sum();
-        // one delay for each round of view-changes, three for the block
-        let bound = 100 + timeouts + 10 * (f + 3);
+        // one delay for the last round of view-changes, three for the block, and one for the clocks' ticks
+        let bound = 100 + timeouts + 10 * 5;
         assert!(
             world.run_until(bound, |w| alive.iter().all(|i| w.height(*i) >= Height(1))),
             "n = {n}: not decided by {bound}\n{}",

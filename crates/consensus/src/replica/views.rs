@@ -44,12 +44,19 @@ impl Replica {
 
     /// The timer runs in an entered view while a block is wanted: an idle chain changes no views. It runs on when a
     /// certificate is known and its block is not: the others may need this node to get any further.
+    ///
+    /// Above view 0 the time a quorum took to ask counts, up to one message delay: so crashed primaries in a row cost the
+    /// sum of their time-outs, and no delay each beside it. No more than that counts, for after a long partition the new
+    /// primary needs its time.
     pub(super) fn set_deadline(&mut self) {
         let runs = self.voter().is_some() && self.instance.entered && self.is_wanted();
         if !runs {
             self.instance.deadline = None;
         } else if self.instance.deadline.is_none() {
-            self.instance.deadline = Some(self.clock.ticks().plus(self.timing.timeout(self.instance.view)));
+            let (now, timeout) = (self.clock.ticks(), self.timing.timeout(self.instance.view));
+            let asking = now.since(self.instance.moved).min(self.timing.delay_ms).min(timeout / 2);
+            let counts = if self.instance.view > View(0) { asking } else { 0 };
+            self.instance.deadline = Some(now.plus(timeout - counts));
         }
     }
 
@@ -69,7 +76,7 @@ impl Replica {
 
     /// Leaves every view below `view` for good (R3, by the guard's order) and says so.
     pub(super) fn ask_for(&mut self, view: View) {
-        self.instance.move_to(view);
+        self.instance.move_to(view, self.clock.ticks());
         let prepared = self.instance.prepared.clone();
         self.say(Message::ViewChange(ViewChange { height: self.instance.height, view, prepared, block: None }));
     }
