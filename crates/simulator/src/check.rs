@@ -14,10 +14,19 @@ use vostro_engine::{ChainEnd, Committed};
 use vostro_execution::{MemState, Overlay};
 use vostro_settlement::invariants;
 use vostro_types::{
-    Block, BlockId, Genesis, Height, Outcome, Receipt, Time, TxId, ValidatorIndex, ValidatorSet, View, VoteKind,
+    Block, BlockId, Certificate, Genesis, Height, Outcome, Receipt, Time, TxId, ValidatorIndex, ValidatorSet, VoteKind,
 };
 
 use crate::machine::genesis_end;
+
+/// A decided block as the first honest validator committed it.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// Its certificate.
+    pub certificate: Certificate,
+    /// Its receipts.
+    pub receipts: Vec<Receipt>,
+}
 
 /// The reference ledger and what was seen of the validators.
 pub struct Checker {
@@ -26,8 +35,10 @@ pub struct Checker {
     set: ValidatorSet,
     state: MemState,
     end: ChainEnd,
-    /// Decided blocks with their receipts, from height 1.
-    pub decided: Vec<(BlockId, View, Vec<Receipt>)>,
+    /// Decided blocks, from height 1.
+    pub decided: Vec<Decided>,
+    /// Two certificates for two blocks of one height, once they are found.
+    pub fork: Option<(Certificate, Certificate)>,
     /// Transactions in decided blocks.
     pub settled: BTreeMap<TxId, Outcome>,
     /// Transactions that clients handed in.
@@ -50,6 +61,7 @@ impl Checker {
             state,
             end,
             decided: Vec::new(),
+            fork: None,
             settled: BTreeMap::new(),
             submitted: BTreeSet::new(),
             says: BTreeMap::new(),
@@ -85,16 +97,17 @@ impl Checker {
             return Err(format!("CERTIFICATE: that of block h{height} is for another block"));
         }
         certificate.verify(&self.chain, &self.set).map_err(|e| format!("CERTIFICATE: h{height}: {e}"))?;
-        if let Some((decided, view, receipts)) = self.decided.get(height.0 as usize - 1) {
-            if *decided != id {
+        if let Some(decided) = self.decided.get(height.0 as usize - 1) {
+            if decided.certificate.block != id {
+                let (block, view) = (short(&decided.certificate.block), decided.certificate.view);
+                self.fork = Some((decided.certificate.clone(), certificate.clone()));
                 return Err(format!(
-                    "AGREEMENT: h{height} is decided as {} in v{view} and as {} in v{}",
-                    short(decided),
+                    "AGREEMENT: h{height} is decided as {block} in v{view} and as {} in v{}",
                     short(&id),
                     certificate.view
                 ));
             }
-            if *receipts != committed.receipts {
+            if decided.receipts != committed.receipts {
                 return Err(format!("EXECUTION: receipts of h{height} differ between validators"));
             }
             return Ok(());
@@ -124,7 +137,7 @@ impl Checker {
         invariants::check_step(&old, &new, &committed.receipts).map_err(|e| format!("INVARIANT: h{height}: {e}"))?;
         invariants::check(&new).map_err(|e| format!("INVARIANT: h{height}: {e}"))?;
         self.end.advance(&candidate, certificate.clone());
-        self.decided.push((id, certificate.view, committed.receipts.clone()));
+        self.decided.push(Decided { certificate: certificate.clone(), receipts: committed.receipts.clone() });
         self.blocks_checked += 1;
         Ok(())
     }

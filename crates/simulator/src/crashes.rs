@@ -76,7 +76,15 @@ fn run(world: &mut World, mut seen: impl FnMut(&World) -> Result<(), String>) ->
 
 fn failure(world: &World, what: String) -> Box<Failure> {
     let lines = world.trace.lines().map(str::to_owned).collect();
-    Box::new(Failure { seed: 7, validators: VALIDATORS, step: world.figures.events, now: world.now, what, lines })
+    Box::new(Failure {
+        seed: 7,
+        validators: VALIDATORS,
+        step: world.figures.events,
+        now: world.now,
+        what,
+        verdict: world.judge(),
+        lines,
+    })
 }
 
 /// Crashes at every `stride`-th action of every machine, alone and together with all others, with everything kept, lost

@@ -28,6 +28,7 @@ pub mod world;
 
 use std::fmt;
 
+use vostro_consensus::Verdict;
 use vostro_crypto::Hash;
 
 use crate::byzantine::{Habits, TWO_FACED};
@@ -112,6 +113,8 @@ pub struct Failure {
     pub now: u64,
     /// The property, and what was seen.
     pub what: String,
+    /// Who is guilty, if the chain forked.
+    pub verdict: Option<Verdict>,
     /// The trace, or its end.
     pub lines: Vec<String>,
 }
@@ -122,6 +125,11 @@ impl fmt::Display for Failure {
             writeln!(f, "{line}")?;
         }
         writeln!(f, "seed {}, {} validators, step {}, {} ms", self.seed, self.validators, self.step, self.now)?;
+        if let Some(verdict) = &self.verdict {
+            for evidence in &verdict.evidence {
+                writeln!(f, "guilty: v{} ({})", evidence.validator, evidence.name())?;
+            }
+        }
         write!(f, "{}", self.what)
     }
 }
@@ -238,7 +246,7 @@ pub fn simulate(settings: &Settings) -> Result<Outcome, Box<Failure>> {
                 validators: n,
                 faulty,
                 blocks: world.checker.height().0,
-                highest_view: world.checker.decided.iter().map(|(_, view, _)| view.0).max().unwrap_or(0),
+                highest_view: world.checker.decided.iter().map(|decided| decided.certificate.view.0).max().unwrap_or(0),
                 transactions,
                 applied,
                 accused: world.checker.accused.len(),
@@ -256,6 +264,7 @@ pub fn simulate(settings: &Settings) -> Result<Outcome, Box<Failure>> {
             step: world.figures.events,
             now: world.now,
             what,
+            verdict: world.judge(),
             lines,
         })),
     }

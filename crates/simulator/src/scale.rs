@@ -62,6 +62,6 @@ pub fn measure(n: usize) -> Result<Scale, Box<Failure>> {
     };
     run().map_err(|what| {
         let lines = Vec::new();
-        Box::new(Failure { seed: 1, validators: n, step: 0, now: 0, what, lines })
+        Box::new(Failure { seed: 1, validators: n, step: 0, now: 0, what, verdict: world.judge(), lines })
     })
 }

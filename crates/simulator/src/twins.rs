@@ -66,6 +66,14 @@ pub fn scenario(twin: usize, rounds: &[Sides]) -> Result<u64, Box<Failure>> {
     run().map_err(|what| {
         let lines = world.trace.lines().map(str::to_owned).collect();
         let what = format!("{what} (twin {twin}, rounds {rounds:?})");
-        Box::new(Failure { seed: 3, validators: VALIDATORS, step: world.figures.events, now: world.now, what, lines })
+        Box::new(Failure {
+            seed: 3,
+            validators: VALIDATORS,
+            step: world.figures.events,
+            now: world.now,
+            what,
+            verdict: world.judge(),
+            lines,
+        })
     })
 }

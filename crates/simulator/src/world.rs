@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use vostro_consensus::{Testimony, Verdict};
 use vostro_crypto::Hash;
 use vostro_engine::Event as Input;
 use vostro_storage::disk::Crash;
@@ -23,8 +24,8 @@ use crate::faults::{Clock, Weather};
 use crate::machine::{Kind, Machine, Sabotage, genesis_end};
 use crate::trace::Trace;
 use crate::workload::{Payment, START};
-use links::Parcel;
 pub use links::describe;
+use links::{Packet, Parcel};
 
 /// Events after which a run is taken for a loop.
 const MAX_EVENTS: u64 = 20_000_000;
@@ -109,6 +110,7 @@ pub struct World {
     names: Vec<String>,
     durable_height: Vec<Height>,
     archive: VecDeque<Vec<u8>>,
+    heard: VecDeque<(Height, Rc<Packet>)>,
     blocks: VecDeque<(Height, BlockId)>,
     events: BTreeMap<(u64, u64), Event>,
     counter: u64,
@@ -173,6 +175,7 @@ impl World {
             names,
             durable_height: vec![Height(0); count],
             archive: VecDeque::new(),
+            heard: VecDeque::new(),
             blocks: VecDeque::new(),
             events: BTreeMap::new(),
             counter: 0,
@@ -205,6 +208,16 @@ impl World {
     /// The machines that keep the protocol.
     pub fn honest(&self) -> Vec<usize> {
         (0..self.machines.len()).filter(|at| self.machines[*at].kind == Kind::Honest).collect()
+    }
+
+    /// Who is guilty of the fork that was found, by what honest validators heard; `None` without a fork.
+    pub fn judge(&self) -> Option<Verdict> {
+        let (first, second) = self.checker.fork.as_ref()?;
+        let mut testimony = Testimony::new(&self.chain, &self.set, first.height);
+        for verified in self.heard.iter().filter_map(|(_, packet)| packet.verified.get()?.as_ref()) {
+            testimony.add_verified(verified);
+        }
+        testimony.judge(first, second).ok()
     }
 
     /// Breaks something on purpose.

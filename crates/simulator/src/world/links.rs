@@ -8,12 +8,15 @@ use vostro_consensus::{Message, Signed, To, Verified};
 use vostro_engine::Event as Input;
 use vostro_engine::wire::{GossipBatch, SyncRequest, SyncResponse};
 use vostro_types::transaction::verify_all;
-use vostro_types::{Certificate, Evidence, ValidatorIndex, VerifiedEvidence, VerifiedTransaction};
+use vostro_types::{Certificate, Evidence, Height, ValidatorIndex, VerifiedEvidence, VerifiedTransaction};
 
 use super::{Checked, Event, World};
 use crate::byzantine::{Liar, remember};
 use crate::check::short;
 use crate::machine::{Kind, Sabotage};
+
+/// What honest validators heard is kept for so many heights below the highest decided one.
+const KEPT_HEIGHTS: u64 = 3;
 
 /// What travels over a link.
 #[derive(Clone)]
@@ -27,7 +30,7 @@ pub(super) enum Parcel {
 /// Bytes of a message; whether they verify is a function of them alone, so it is found out once for all receivers.
 pub(super) struct Packet {
     bytes: Vec<u8>,
-    verified: OnceCell<Option<Verified>>,
+    pub(super) verified: OnceCell<Option<Verified>>,
 }
 
 impl Packet {
@@ -142,7 +145,11 @@ impl World {
                     .verified
                     .get_or_init(|| Signed::decode(&packet.bytes).and_then(|s| s.verify(&self.chain, &self.set)).ok());
                 match verified {
-                    Some(message) => self.step(to, Input::Verified(message.clone())),
+                    Some(message) => {
+                        let message = message.clone();
+                        self.remember_heard(to, message.message().height(), &packet);
+                        self.step(to, Input::Verified(message))
+                    }
                     None => {
                         let from = Some(self.machines[from].validator);
                         self.step(to, Input::Message { from, bytes: packet.bytes.clone() })
@@ -169,6 +176,17 @@ impl World {
                 Ok(())
             }
             Parcel::Answer { number, bytes } => self.answered(to, number, bytes.map(|b| b.to_vec())),
+        }
+    }
+
+    /// Keeps what honest validators hear about heights that may still fork.
+    fn remember_heard(&mut self, at: usize, height: Height, packet: &Rc<Packet>) {
+        let settled = self.checker.height().0.saturating_sub(KEPT_HEIGHTS);
+        while self.heard.front().is_some_and(|(height, _)| height.0 < settled) {
+            self.heard.pop_front();
+        }
+        if self.machines[at].kind == Kind::Honest && height.0 >= settled {
+            self.heard.push_back((height, packet.clone()));
         }
     }
 
