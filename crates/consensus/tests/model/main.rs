@@ -1,0 +1,115 @@
+//! Model checking of the production core: every interleaving of a small cluster within stated bounds.
+//!
+//! `docs/model-checking.md` says what is covered, what is reduced and why that is sound, and what was measured.
+
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+#[path = "../cluster/mod.rs"]
+mod cluster;
+mod host;
+mod space;
+
+use std::num::NonZeroUsize;
+
+use space::{Bounds, Cluster};
+use stateright::{Checker, Model};
+
+/// Explores to the end, or to a depth, and holds every property against every state.
+fn check(bounds: Bounds, depth: Option<usize>) {
+    let mut builder = Cluster::new(bounds).checker().threads(2);
+    if let Some(depth) = depth.and_then(NonZeroUsize::new) {
+        builder = builder.target_max_depth(depth.get());
+    }
+    let checker = builder.spawn_bfs().join();
+    println!(
+        "{bounds:?}: {} states, {} transitions, depth {}, {} states of one validator, core driven {} times",
+        checker.unique_state_count(),
+        checker.state_count(),
+        checker.max_depth(),
+        checker.model().locals(),
+        checker.model().steps(),
+    );
+    for (name, path) in checker.discoveries() {
+        println!("  {name}: {} steps", path.clone().into_actions().len());
+        let broken = checker
+            .model()
+            .properties()
+            .into_iter()
+            .any(|p| p.name == name && matches!(p.expectation, stateright::Expectation::Always));
+        if broken {
+            path.into_actions().iter().for_each(|action| println!("    {action:?}"));
+        }
+    }
+    // every property that must hold does, every state that should be reached is
+    checker.assert_properties();
+}
+
+/// Views 0 to `last`; one faulty validator, given by its place.
+fn one_liar(who: u8, last: u8, crashes: u8) -> Bounds {
+    Bounds { n: 4, byzantine: 1 << who, last, crashes, running: false, exact: false }
+}
+
+/// Two faulty validators; all that honest logs hold is told apart.
+fn two_liars(byzantine: u8, last: u8) -> Bounds {
+    Bounds { n: 4, byzantine, last, crashes: 0, running: false, exact: true }
+}
+
+#[test]
+fn one_liar_and_two_views() {
+    check(one_liar(1, 1, 0), None);
+    check(one_liar(2, 1, 0), None);
+    check(one_liar(3, 1, 1), None);
+    check(Bounds { running: true, ..one_liar(1, 1, 0) }, None);
+}
+
+#[test]
+fn a_fork_by_two_of_four_names_both() {
+    check(two_liars(0b1001, 1), None);
+}
+
+#[test]
+#[ignore = "minutes"]
+fn one_liar_one_crash_three_views() {
+    (0..4).for_each(|who| check(one_liar(who, 2, 1), None));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn no_liar_one_crash_three_views() {
+    check(Bounds { byzantine: 0, ..one_liar(0, 2, 1) }, None);
+}
+
+#[test]
+#[ignore = "minutes"]
+fn a_core_that_runs_on_three_views() {
+    (0..4).for_each(|who| check(Bounds { running: true, ..one_liar(who, 2, 0) }, None));
+    (0..4).for_each(|who| check(Bounds { running: true, ..one_liar(who, 1, 1) }, None));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn forks_by_two_of_four() {
+    [0b0011, 0b1001, 0b1010, 0b1100, 0b0101, 0b0110].into_iter().for_each(|who| check(two_liars(who, 1), None));
+}
+
+fn number(name: &str) -> Option<u8> {
+    #[allow(clippy::disallowed_methods)] // which configuration is tried comes from the environment
+    let text = std::env::var(name).ok()?;
+    text.parse().ok()
+}
+
+/// Any bounds, to try things out: `VOSTRO_BYZANTINE=2 VOSTRO_LAST=2 VOSTRO_CRASHES=1 ..`.
+#[test]
+#[ignore = "bounds are given by hand"]
+fn by_hand() {
+    let get = |name, default| number(name).unwrap_or(default);
+    let bounds = Bounds {
+        n: 4,
+        byzantine: get("VOSTRO_BYZANTINE", 0b0010),
+        last: get("VOSTRO_LAST", 1),
+        crashes: get("VOSTRO_CRASHES", 0),
+        running: get("VOSTRO_RUNNING", 0) == 1,
+        exact: get("VOSTRO_EXACT", 0) == 1,
+    };
+    check(bounds, number("VOSTRO_DEPTH").map(usize::from));
+}
