@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, RwLock};
 
 use stateright::{Model, Property};
-use vostro_consensus::{Effect, Input, Message, Record, Replica, Testimony};
+use vostro_consensus::{Effect, GuardMark, Input, Message, Record, Replica, Testimony};
 use vostro_crypto::{Hash, sha256};
 use vostro_types::{Time, ValidatorIndex, View, VoteKind};
 
@@ -197,7 +197,7 @@ impl Cluster {
                 Message::Status(_) => {}
             }
         }
-        broken |= testimony.contradictions().iter().any(|e| e.validator() == ValidatorIndex(u16::from(who)));
+        broken |= testimony.contradictions().iter().any(|e| e.validator == ValidatorIndex(u16::from(who)));
         let invalid = said.prepares.iter().chain(&said.commits).any(|blocks| blocks & (1 << BAD) != 0);
         let view = match &replica {
             Some((core, _)) => core.view(),
@@ -501,7 +501,7 @@ impl Cluster {
                         let accused = verdict.accused();
                         let guilty = |v: &ValidatorIndex| self.bounds.byzantine & (1 << v.0) != 0;
                         good &= accused.len() >= set.len() - 2 * set.faulty() && accused.iter().all(guilty);
-                        good &= verdict.evidence.iter().all(|e| e.verify(chain, set));
+                        good &= verdict.evidence.iter().all(|e| e.clone().verify(chain, set).is_ok());
                     }
                 }
             }
@@ -522,7 +522,9 @@ impl Model for Cluster {
     fn init_states(&self) -> Vec<State> {
         let mut locals = [0; 4];
         for who in self.honest() {
-            let host = Host::boot(&self.names, who, &Disk::default());
+            // a key that never signed: what `init` writes
+            let new = Disk { records: Vec::new(), mark: Some(GuardMark::never_signed()) };
+            let host = Host::boot(&self.names, who, &new);
             let core = self.bounds.running.then_some((host.replica, host.now));
             locals[usize::from(who)] = self.intern(who, host.disk, core);
         }
