@@ -16,7 +16,7 @@ const FILE: &str = "guard";
 const MAGIC: [u8; 8] = *b"VSTRGRD\0";
 const SCHEMA: u16 = 1;
 /// Highest generation of a slot. No guard writes that often, and below it counting on cannot overflow.
-const MAX_GENERATION: u64 = u64::MAX >> 1;
+const MAX_GENERATION: u64 = i64::MAX.unsigned_abs();
 /// Bytes of a slot before the payload.
 const SLOT_HEADER: usize = 56;
 /// A slot has whole pages of its own, so that writing one never touches the other.

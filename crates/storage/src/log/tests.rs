@@ -288,6 +288,27 @@ fn a_header_whose_numbers_cannot_be_counted_on_is_damage() {
 }
 
 #[test]
+fn a_segment_whose_own_number_cannot_be_counted_on_is_damage() {
+    let open_alone = |named: u64, number: u64| {
+        let disk = MemDisk::new(1);
+        let size = HEADER_PAGE + 1024;
+        let header = SegmentHeader { kind: KIND, genesis: CHAIN, number, first: 0, size, nonce: 9 };
+        drop(disk.create(&segment_name(named), size, &header.encode()).unwrap());
+        match try_open(&disk, 1024) {
+            Ok(_) => true,
+            Err(StorageError::Corrupt { fault: Fault::SegmentHeader, offset: 0, .. }) => false,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert!(open_alone(segment::MAX_FIRST, segment::MAX_FIRST));
+    assert!(!open_alone(segment::MAX_FIRST + 1, segment::MAX_FIRST + 1));
+    assert!(!open_alone(u64::MAX, u64::MAX));
+    // nor is a segment taken for another because its file has that one's name
+    assert!(!open_alone(1, 0));
+    assert!(!open_alone(0, 1));
+}
+
+#[test]
 fn another_chain_kind_or_schema_is_refused() {
     let disk = MemDisk::new(1);
     let mut log = open(&disk, 256);
