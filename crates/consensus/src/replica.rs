@@ -410,8 +410,9 @@ impl Replica {
         }
         let now = self.clock.wall();
         let next = due.into_iter().min().map(|t| t.max(now.plus(1)));
+        // It lies after `now`, so one that equals the last is still to come.
         if let Some(at) = next
-            && (self.wake != next || self.wake.is_some_and(|w| w <= now))
+            && self.wake != next
         {
             self.wake = next;
             self.out.push(Effect::WakeAt(at));

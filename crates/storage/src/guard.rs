@@ -16,7 +16,7 @@ const FILE: &str = "guard";
 const MAGIC: [u8; 8] = *b"VSTRGRD\0";
 const SCHEMA: u16 = 1;
 /// Highest generation of a slot. No guard writes that often, and below it counting on cannot overflow.
-const MAX_GENERATION: u64 = u64::MAX >> 1;
+const MAX_GENERATION: u64 = i64::MAX.unsigned_abs();
 /// Bytes of a slot before the payload.
 const SLOT_HEADER: usize = 56;
 /// A slot has whole pages of its own, so that writing one never touches the other.
@@ -109,7 +109,7 @@ impl Guard {
         }
         let mut bytes = vec![0; 2 * SLOT_BYTES];
         file.read_at(0, &mut bytes).map_err(|source| StorageError::io("read", &path, source))?;
-        let mut newest: Option<(u64, usize, Vec<u8>)> = None;
+        let mut newest = None;
         for (slot, bytes) in bytes.chunks(SLOT_BYTES).enumerate() {
             match decode(&guard.genesis, bytes) {
                 Slot::Invalid => {}
@@ -121,11 +121,8 @@ impl Guard {
                         supported: u32::from(SCHEMA),
                     });
                 }
-                Slot::Valid { generation, payload } => {
-                    if newest.as_ref().is_none_or(|(held, ..)| *held < generation) {
-                        newest = Some((generation, slot, payload));
-                    }
-                }
+                // The generation leads, so the greatest is the newest.
+                Slot::Valid { generation, payload } => newest = newest.max(Some((generation, slot, payload))),
             }
         }
         let Some((generation, slot, payload)) = newest else {
@@ -288,6 +285,18 @@ mod tests {
                 Err(error) => assert!(!good && matches!(error, StorageError::GuardDamaged { .. }), "{error}"),
             }
         }
+    }
+
+    #[test]
+    fn a_record_of_a_newer_schema_is_refused_by_its_number() {
+        let mut slot = encode(&CHAIN, 1, b"later");
+        slot[8..10].copy_from_slice(&(SCHEMA + 1).to_le_bytes());
+        slot[12..16].fill(0);
+        let crc = crc32fast::hash(&slot);
+        slot[12..16].copy_from_slice(&crc.to_le_bytes());
+        let disk = MemDisk::new(1);
+        drop(disk.create(FILE, 2 * SLOT_BYTES as u64, &slot).unwrap());
+        assert!(matches!(open(&disk), Err(StorageError::NewerSchema { found: 2, supported: 1, .. })));
     }
 
     #[test]

@@ -332,6 +332,59 @@ mod tests {
     }
 
     #[test]
+    fn the_three_parts_of_a_record_come_back_apart() {
+        let disk = MemDisk::new(1);
+        let (mut log, _) = open(&disk, FIRST_HEIGHT).unwrap();
+        log.append(1, b"block", b"certificate", b"receipts").unwrap();
+        log.append(2, b"", b"", b"receipts").unwrap();
+        log.sync().unwrap();
+        let reader = log.reader();
+        let record = |height, block: &[u8], certificate: &[u8], receipts: &[u8]| {
+            let (block, certificate, receipts) = (block.to_vec(), certificate.to_vec(), receipts.to_vec());
+            Some(BlockRecord { height, block, certificate, receipts })
+        };
+        assert_eq!(reader.block(1).unwrap(), record(1, b"block", b"certificate", b"receipts"));
+        assert_eq!(reader.block(2).unwrap(), record(2, b"", b"", b"receipts"));
+    }
+
+    #[test]
+    fn the_size_of_a_record_counts_its_header_and_all_parts() {
+        assert_eq!(BlockRecord::payload_bytes(b"block", b"certificate", b"receipts").unwrap(), 8 + 5 + 11 + 8);
+        let half = vec![0; MAX_RECORD / 2];
+        assert_eq!(BlockRecord::payload_bytes(&half, &half[8..], b"").unwrap(), MAX_RECORD);
+        let error = BlockRecord::payload_bytes(&half, &half[8..], b"1").unwrap_err();
+        assert!(matches!(error, StorageError::TooLarge { bytes, limit: MAX_RECORD } if bytes == MAX_RECORD + 1));
+    }
+
+    #[test]
+    fn a_record_that_is_no_block_is_named_and_ends_the_reading() {
+        let lengths = |block: u32, certificate: u32| [block.to_le_bytes(), certificate.to_le_bytes()].concat();
+        let whole = [lengths(1, 1), b"bc".to_vec()].concat();
+        let overlong = [lengths(1, 2), b"bc".to_vec()].concat();
+        let cases = [
+            (BLOCK_FRAME, overlong),
+            (BLOCK_FRAME, lengths(u32::MAX, u32::MAX)),
+            (BLOCK_FRAME, b"7 bytes".to_vec()),
+            (BLOCK_FRAME + 1, whole.clone()),
+        ];
+        for (kind, payload) in cases {
+            let disk = MemDisk::new(1);
+            let (mut log, _) = Log::open(Arc::new(disk.clone()), BLOCK_LOG, CHAIN, SMALL).unwrap();
+            log.append(BLOCK_FRAME, &whole).unwrap();
+            log.append(kind, &payload).unwrap();
+            log.append(BLOCK_FRAME, &whole).unwrap();
+            log.sync().unwrap();
+            let (log, _) = open(&disk, FIRST_HEIGHT).unwrap();
+            let read: Vec<_> = log.reader().blocks(0).collect();
+            let [Ok(first), Err(StorageError::Corrupt { file, fault: Fault::BlockRecord, .. })] = &read[..] else {
+                panic!("{read:?}");
+            };
+            assert_eq!((first.block.as_slice(), first.certificate.as_slice()), (&b"b"[..], &b"c"[..]));
+            assert_eq!(file, "mem:block 1");
+        }
+    }
+
+    #[test]
     fn readers_see_durable_blocks_only() {
         let disk = MemDisk::new(1);
         let (mut log, _) = open(&disk, FIRST_HEIGHT).unwrap();

@@ -97,9 +97,7 @@ impl Replica {
         for claim in p.justification.iter().flat_map(|j| &j.claims) {
             self.instance.changes.hear(claim.validator, p.view);
         }
-        if p.view > self.instance.view {
-            self.join();
-        }
+        self.join();
         if p.view != self.instance.view {
             return;
         }

@@ -80,9 +80,7 @@ impl Replica {
         };
         let views = current.iter().map(spoken_in).chain(marked.map(|m| m.position.view));
         let view = views.max().unwrap_or(View(0));
-        if view > View(0) {
-            self.instance.move_to(view, self.clock.ticks());
-        }
+        self.instance.move_to(view, self.clock.ticks());
         let mut proposal = None;
         for record in current {
             match record {

@@ -30,6 +30,8 @@ use segment::{HEADER_PAGE, Segment, SegmentHeader};
 pub const MAX_SEGMENT: u32 = 256 << 20;
 /// Zeros are written this far ahead of the tail: overwriting blocks that were written before makes a sync cheap.
 const ZERO_AHEAD: u64 = 256 << 10;
+/// Bytes of the frame buffer that are kept from one append to the next.
+const KEPT_BUFFER: usize = 4 << 20;
 static ZEROS: [u8; ZERO_AHEAD as usize] = [0; ZERO_AHEAD as usize];
 
 /// How much of a log is verified when it is opened.
@@ -125,14 +127,12 @@ impl Log {
         let scan = segment::scan(&whole(&segment)?, &segment.header, &segment.path, None)?;
         let mut cut = None;
         if scan.dirty_end > scan.end {
-            let mut at = scan.end;
-            while at < scan.dirty_end {
+            for at in (scan.end..scan.dirty_end).step_by(ZEROS.len()) {
                 let part = (scan.dirty_end - at).min(ZERO_AHEAD);
                 segment
                     .file
                     .write_at(at, &ZEROS[..part as usize])
                     .map_err(|source| StorageError::io("write", &segment.path, source))?;
-                at += part;
             }
             let found = Cut {
                 file: segment.path.clone(),
@@ -238,9 +238,8 @@ impl Log {
         self.next += 1;
         self.unsynced += 1;
         // A block of many megabytes must not pin its buffer for ever.
-        if self.buffer.capacity() > 4 << 20 {
-            self.buffer = Vec::new();
-        }
+        self.buffer.clear();
+        self.buffer.shrink_to(KEPT_BUFFER);
         Ok(sequence)
     }
 

@@ -20,7 +20,7 @@ pub(crate) const HEADER_PAGE: u64 = 4096;
 const HEADER_USED: usize = 84;
 
 /// Highest number of a first record. No log gets there, and below it counting on cannot overflow.
-pub(crate) const MAX_FIRST: u64 = u64::MAX >> 1;
+pub(crate) const MAX_FIRST: u64 = i64::MAX.unsigned_abs();
 
 /// What the header of a segment says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

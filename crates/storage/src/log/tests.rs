@@ -1,12 +1,14 @@
 #![allow(clippy::unwrap_used)]
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
 use super::segment::HEADER_PAGE;
 use super::*;
-use crate::disk::{Crash, MemDisk};
+use crate::disk::{Crash, DiskFile, MemDisk};
 use crate::error::Fault;
 
 const CHAIN: GenesisHash = [5; 32];
@@ -286,6 +288,27 @@ fn a_header_whose_numbers_cannot_be_counted_on_is_damage() {
 }
 
 #[test]
+fn a_segment_whose_own_number_cannot_be_counted_on_is_damage() {
+    let open_alone = |named: u64, number: u64| {
+        let disk = MemDisk::new(1);
+        let size = HEADER_PAGE + 1024;
+        let header = SegmentHeader { kind: KIND, genesis: CHAIN, number, first: 0, size, nonce: 9 };
+        drop(disk.create(&segment_name(named), size, &header.encode()).unwrap());
+        match try_open(&disk, 1024) {
+            Ok(_) => true,
+            Err(StorageError::Corrupt { fault: Fault::SegmentHeader, offset: 0, .. }) => false,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert!(open_alone(segment::MAX_FIRST, segment::MAX_FIRST));
+    assert!(!open_alone(segment::MAX_FIRST + 1, segment::MAX_FIRST + 1));
+    assert!(!open_alone(u64::MAX, u64::MAX));
+    // nor is a segment taken for another because its file has that one's name
+    assert!(!open_alone(1, 0));
+    assert!(!open_alone(0, 1));
+}
+
+#[test]
 fn another_chain_kind_or_schema_is_refused() {
     let disk = MemDisk::new(1);
     let mut log = open(&disk, 256);
@@ -519,6 +542,242 @@ fn sealed_segments_are_indexed_as_they_are_read_and_forgotten_again() {
         assert_eq!(log.read(sequence).unwrap().unwrap().payload, payload(sequence));
     }
     assert_holds(&log, 0, 300);
+}
+
+#[test]
+fn a_long_torn_tail_is_cut_to_its_end() {
+    let space = 1 << 20;
+    let disk = MemDisk::new(1);
+    let mut log = open(&disk, space);
+    fill(&mut log, 2);
+    log.append(7, &vec![b'x'; 700_000]).unwrap();
+    // The head of the frame is lost, the rest is there.
+    let disk = disk.survivor(Crash::Prefix(699_999));
+    let (log, cut) = try_open(&disk, space).unwrap();
+    let cut = cut.unwrap();
+    assert_eq!(cut.bytes, 699_999);
+    assert_holds(&log, 0, 2);
+    let bytes = disk.survivor(Crash::LoseAll).bytes("0000000000.log").unwrap();
+    assert!(bytes[cut.offset as usize..].iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn zeros_are_written_ahead_of_the_tail_once_for_many_records() {
+    let disk = MemDisk::new(1);
+    let mut log = open(&disk, 1 << 20);
+    let frame = |length| frame::frame_bytes(length) as u64;
+    let mut cost = |length: usize| {
+        let before = disk.unsynced_bytes();
+        log.append(7, &vec![b'x'; length]).unwrap();
+        disk.unsynced_bytes() - before
+    };
+    assert_eq!(cost(10), frame(10) + ZERO_AHEAD);
+    // What has been written once is not written again, up to its last byte.
+    assert_eq!(cost(10), frame(10));
+    let rest = ZERO_AHEAD - frame(10);
+    assert_eq!(cost(rest as usize - frame::FRAME_HEADER), rest);
+    assert_eq!(cost(10), frame(10) + ZERO_AHEAD);
+    // Nothing is written behind the end of the segment.
+    let left = (1 << 20) - ZERO_AHEAD - 2 * frame(10);
+    let large = left - frame(0);
+    assert_eq!(cost(large as usize - frame::FRAME_HEADER), left);
+    assert_eq!(cost(0), frame(0));
+    assert_eq!(disk.list().unwrap().len(), 1);
+}
+
+#[test]
+fn the_buffer_of_a_large_record_is_given_back_and_that_of_small_ones_kept() {
+    let disk = MemDisk::new(1);
+    let mut log = open(&disk, 256);
+    log.append(7, &vec![1; KEPT_BUFFER + 1]).unwrap();
+    assert!(log.buffer.capacity() <= KEPT_BUFFER, "{}", log.buffer.capacity());
+    let mut log = open(&MemDisk::new(1), 256);
+    log.append(7, b"small").unwrap();
+    assert!(log.buffer.capacity() >= frame::frame_bytes(5));
+}
+
+#[test]
+fn a_batch_never_outgrows_the_field_that_counts_it() {
+    let disk = MemDisk::new(1);
+    let mut log = open(&disk, 4 << 20);
+    for sequence in 0..=u64::from(MAX_UNSYNCED) {
+        assert_eq!(disk.syncs(), 0, "{sequence}");
+        log.append(7, b"").unwrap();
+    }
+    // The last of them had to make the others durable first.
+    assert_eq!(disk.syncs(), 1);
+    let log = open(&disk.survivor(Crash::LoseAll), 4 << 20);
+    assert_eq!(log.next_sequence(), u64::from(MAX_UNSYNCED));
+}
+
+/// A frame header with any fields and a checksum that holds.
+fn header_with(nonce: u64, length: u32, sequence: u64, reserved: u8) -> [u8; frame::FRAME_HEADER] {
+    let mut encoded = Vec::new();
+    frame::encode(&mut encoded, nonce, 7, sequence, 0, &[]);
+    let mut head = [0; frame::FRAME_HEADER];
+    head.copy_from_slice(&encoded);
+    head[4..8].copy_from_slice(&length.to_le_bytes());
+    head[21] = reserved;
+    let crc = crc32fast::hash(&[&nonce.to_le_bytes(), &head[4..]].concat());
+    head[..4].copy_from_slice(&crc.to_le_bytes());
+    head
+}
+
+#[test]
+fn a_header_is_refused_when_a_field_is_outside_its_limits() {
+    let sound = frame::decode_header(9, &header_with(9, MAX_RECORD as u32, 3, 0)).unwrap();
+    assert_eq!((sound.length, sound.sequence, sound.unsynced), (MAX_RECORD, 3, 0));
+    assert_eq!(frame::decode_header(9, &header_with(9, MAX_RECORD as u32 + 1, 3, 0)), None);
+    assert_eq!(frame::decode_header(9, &header_with(9, 5, 3, 1)), None);
+    // Twenty zero bytes after this nonce have the checksum zero.
+    let blank = [0; frame::FRAME_HEADER];
+    assert_eq!(crc32fast::hash(&[&0xf907_faa3_u64.to_le_bytes(), &blank[4..]].concat()), 0);
+    assert_eq!(frame::decode_header(0xf907_faa3, &blank), None);
+}
+
+/// Segments of exactly three frames: two with a payload and an empty one that ends where the segment ends.
+fn two_exact_segments() -> (MemDisk, u32) {
+    let space = 2 * frame::frame_bytes(16) as u32 + frame::FRAME_HEADER as u32;
+    let disk = MemDisk::new(1);
+    let mut log = open(&disk, space);
+    for _ in 0..2 {
+        for payload in [&[b'a'; 16][..], &[b'b'; 16], &[]] {
+            log.append(7, payload).unwrap();
+        }
+    }
+    log.sync().unwrap();
+    assert_eq!(disk.list().unwrap().len(), 2);
+    (disk, space)
+}
+
+fn tail_only(disk: &MemDisk, space: u32) -> Log {
+    let options = LogOptions { check: Check::Tail, ..options(space) };
+    Log::open(Arc::new(disk.clone()), KIND, CHAIN, options).unwrap().0
+}
+
+#[test]
+fn a_record_may_end_where_its_segment_ends() {
+    let (disk, space) = two_exact_segments();
+    for log in [open(&disk, space), tail_only(&disk, space)] {
+        let lengths: Vec<usize> = log.replay(0).map(|record| record.unwrap().payload.len()).collect();
+        assert_eq!(lengths, [16, 16, 0, 16, 16, 0]);
+    }
+}
+
+#[test]
+fn a_sealed_segment_with_fewer_records_than_its_successor_says_is_damaged() {
+    let (disk, space) = two_exact_segments();
+    // The second segment says that it begins one record later.
+    let mut head = disk.bytes("0000000001.log").unwrap();
+    head.truncate(84);
+    head[56] += 1;
+    let crc = crc32fast::hash(&head[..80]);
+    head[80..].copy_from_slice(&crc.to_le_bytes());
+    disk.open("0000000001.log").unwrap().write_at(0, &head).unwrap();
+    let end = HEADER_PAGE + u64::from(space);
+    match tail_only(&disk, space).read(0) {
+        Err(StorageError::Corrupt { file, offset, fault }) => {
+            assert_eq!((file.as_str(), offset, fault), ("mem:0000000000.log", end, Fault::FrameLength));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_frame_that_says_it_reaches_beyond_its_segment_is_damaged() {
+    let (disk, space) = two_exact_segments();
+    let nonce = disk.bytes("0000000000.log").unwrap()[72..80].try_into().map(u64::from_le_bytes).unwrap();
+    let last = HEADER_PAGE + u64::from(space) - frame::FRAME_HEADER as u64;
+    disk.open("0000000000.log").unwrap().write_at(last, &header_with(nonce, 8, 2, 0)).unwrap();
+    let expected = ("mem:0000000000.log".to_owned(), last, Fault::FrameLength);
+    assert_eq!(damage(&disk, space).unwrap(), expected);
+    match tail_only(&disk, space).read(0) {
+        Err(StorageError::Corrupt { file, offset, fault }) => assert_eq!((file, offset, fault), expected),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A disk that counts the files that are open.
+struct Counting {
+    disk: MemDisk,
+    open: Arc<AtomicUsize>,
+}
+
+struct Counted {
+    file: Box<dyn DiskFile>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Counting {
+    fn counted(&self, file: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Box::new(Counted { file, open: Arc::clone(&self.open) })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Disk for Counting {
+    fn create(&self, name: &str, size: u64, head: &[u8]) -> io::Result<Box<dyn DiskFile>> {
+        Ok(self.counted(self.disk.create(name, size, head)?))
+    }
+    fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        Ok(self.counted(self.disk.open(name)?))
+    }
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+    fn nonce(&self) -> io::Result<u64> {
+        self.disk.nonce()
+    }
+    fn path(&self, name: &str) -> String {
+        self.disk.path(name)
+    }
+}
+
+impl DiskFile for Counted {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.file.read_at(offset, buf)
+    }
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_at(offset, bytes)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
+}
+
+#[test]
+fn few_sealed_segments_are_kept_open_and_pruned_ones_are_closed() {
+    let disk = MemDisk::new(1);
+    fill(&mut open(&disk, 256), 300);
+    let held = Arc::new(AtomicUsize::new(0));
+    let counting = Counting { disk, open: Arc::clone(&held) };
+    let (mut log, _) = Log::open(Arc::new(counting), KIND, CHAIN, options(256)).unwrap();
+    assert_eq!(held.load(Ordering::Relaxed), 1, "the active one");
+    for sequence in 0..250 {
+        log.read(sequence).unwrap().unwrap();
+        assert!(held.load(Ordering::Relaxed) <= 1 + reader::OPEN_SEGMENTS);
+    }
+    assert_eq!(held.load(Ordering::Relaxed), 1 + reader::OPEN_SEGMENTS);
+    // Read again, a segment that is open is not opened anew; pruned, it is closed and the others stay.
+    let (oldest, newest) = (log.first_sequence(), 249);
+    log.read(oldest).unwrap().unwrap();
+    assert_eq!(held.load(Ordering::Relaxed), 1 + reader::OPEN_SEGMENTS);
+    assert!(log.prune(20).unwrap() > 1);
+    assert_eq!(held.load(Ordering::Relaxed), reader::OPEN_SEGMENTS);
+    log.read(newest).unwrap().unwrap();
+    assert_eq!(held.load(Ordering::Relaxed), reader::OPEN_SEGMENTS);
 }
 
 proptest! {

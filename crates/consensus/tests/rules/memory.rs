@@ -1,0 +1,76 @@
+//! What a replica keeps, and what it forgets to stay within bounds.
+
+use vostro_consensus::{Message, VIEW_WINDOW, Vote};
+use vostro_crypto::Hash;
+use vostro_types::{BlockId, Height, View};
+
+use crate::solo::{Solo, World, asked, decides, status};
+
+/// Blocks of one height that are kept, as `docs/protocol.md` says.
+const BLOCKS: u8 = 6;
+
+#[test]
+fn votes_of_views_left_behind_are_forgotten() {
+    let mut solo = Solo::new(Some(0));
+    let mut sizes = Vec::new();
+    for round in 0..8 {
+        let first = round * (VIEW_WINDOW + 1);
+        for view in first..first + VIEW_WINDOW {
+            let mut tag = [0; 32];
+            tag[..8].copy_from_slice(&view.to_le_bytes());
+            let vote = Vote { height: Height(1), view: View(view), block: BlockId(Hash(tag)) };
+            solo.hear(3, Message::Prepare(vote));
+            solo.hear(3, Message::Commit(vote));
+        }
+        for from in [1, 2] {
+            solo.hear(from, World::change(first + VIEW_WINDOW + 1, None, None));
+        }
+        assert_eq!(solo.replica.view(), View(first + VIEW_WINDOW + 1));
+        sizes.push(format!("{:?}", solo.replica).len());
+    }
+    // names of views grow by a digit or two
+    assert!(sizes[7] < sizes[1] + 500, "{sizes:?}");
+}
+
+/// Hears fresh proposals of one block a view, in the views given.
+fn hear_proposals(solo: &mut Solo, views: &[u64], first_tag: u8) {
+    for (tag, view) in (first_tag..).zip(views) {
+        let block = solo.world.block(tag);
+        let primary = solo.world.chain.set.primary(Height(1), View(*view)).0;
+        let justification = (*view > 0).then(|| solo.world.justification(*view, &[1, 2, 3], None));
+        solo.hear(primary, World::fresh(&block, *view, justification));
+        assert_eq!(solo.replica.view(), View(*view));
+    }
+}
+
+#[test]
+fn the_last_six_blocks_of_a_height_are_kept() {
+    let views: Vec<u64> = (0..=u64::from(BLOCKS)).collect();
+    for (proposals, tag, kept) in [(BLOCKS, 1, true), (BLOCKS + 1, 1, false), (BLOCKS + 1, 2, true)] {
+        let mut solo = Solo::new(None);
+        hear_proposals(&mut solo, &views[..usize::from(proposals)], 1);
+        let block = solo.world.block(tag);
+        let said = status(&solo.world, &block);
+        let effects = solo.hear(2, said);
+        assert_eq!(!decides(&effects).is_empty(), kept, "block {tag} of {proposals}");
+        assert_eq!(asked(&effects).is_empty(), kept);
+    }
+}
+
+#[test]
+fn a_block_that_a_certificate_names_is_the_last_to_go() {
+    let mut solo = Solo::new(Some(0));
+    let block = solo.world.block(1);
+    solo.accept(&block);
+    for from in [1, 2] {
+        solo.hear(from, Message::Prepare(World::vote(&block, 0)));
+    }
+    assert_eq!(solo.replica.phase(), "prepared");
+    // validator 0 is the primary of views 3 and 7 itself
+    hear_proposals(&mut solo, &[1, 2, 4, 5, 6, 8, 9], 2);
+    for (tag, kept) in [(1, true), (2, false), (3, false), (4, true)] {
+        let mut twin = Solo { world: World::new(), replica: solo.replica.clone(), ..solo };
+        let said = status(&twin.world, &twin.world.block(tag));
+        assert_eq!(!decides(&twin.hear(2, said)).is_empty(), kept, "block {tag}");
+    }
+}

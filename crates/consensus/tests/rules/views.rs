@@ -1,0 +1,117 @@
+//! How views are left, entered and proposed in, at the borders of the rules.
+
+use vostro_consensus::{Effect, Input, MAX_UNPERSISTED, Message, VIEW_WINDOW};
+use vostro_types::{View, VoteKind};
+
+use crate::cluster::chain::TIMING;
+use crate::solo::{Solo, World, decides, sent_to_all, v};
+
+fn builds(effects: &[Effect]) -> bool {
+    effects.iter().any(|e| matches!(e, Effect::Build { .. }))
+}
+
+#[test]
+fn votes_count_up_to_the_end_of_the_window_and_not_beyond() {
+    for (view, counts) in [(VIEW_WINDOW, true), (VIEW_WINDOW + 1, false)] {
+        let mut solo = Solo::new(Some(0));
+        let block = solo.world.block(1);
+        solo.accept(&block);
+        let mut effects = Vec::new();
+        for from in [1, 2, 3] {
+            effects.extend(solo.hear(from, Message::Commit(World::vote(&block, view))));
+        }
+        assert_eq!(!decides(&effects).is_empty(), counts, "view {view}");
+    }
+}
+
+#[test]
+fn a_vote_for_another_block_does_not_hide_the_quorum_beside_it() {
+    let mut solo = Solo::new(None);
+    let (block, other) = (solo.world.block(1), solo.world.block(2));
+    solo.hear(1, World::fresh(&block, 0, None));
+    solo.hear(1, Message::Commit(World::vote(&other, 0)));
+    for from in [0, 2] {
+        assert!(decides(&solo.hear(from, Message::Commit(World::vote(&block, 0)))).is_empty());
+    }
+    assert_eq!(decides(&solo.hear(3, Message::Commit(World::vote(&block, 0)))), [block.id()]);
+}
+
+#[test]
+fn the_block_that_came_with_a_request_is_kept_when_the_request_comes_again_without() {
+    // validator 2 is the primary of view 1 and never saw the block
+    let mut solo = Solo::new(Some(2));
+    let block = solo.world.block(1);
+    let prepared = solo.world.certificate(VoteKind::Prepare, 0, &block, &[0, 1, 3]);
+    solo.hear(3, World::change(1, Some(prepared.clone()), Some(block.clone())));
+    solo.hear(3, World::change(1, Some(prepared), None));
+    let effects = solo.hear(0, World::change(1, None, None));
+    let proposed = effects.iter().find_map(|e| match e {
+        Effect::Send { message, .. } => match &message.message {
+            Message::PrePrepare(p) => Some((p.view, p.block.id())),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert_eq!(proposed, Some((View(1), block.id())));
+}
+
+#[test]
+fn a_request_overtaken_by_a_later_one_justifies_nothing() {
+    let requests = |views: &[u64]| {
+        let mut solo = Solo::new(Some(2));
+        for view in views {
+            solo.hear(3, World::change(*view, None, None));
+        }
+        let effects = solo.hear(0, World::change(1, None, None));
+        assert_eq!((solo.replica.view(), solo.replica.phase()), (View(1), "idle"), "the view is entered all the same");
+        builds(&effects)
+    };
+    assert!(requests(&[1]));
+    assert!(!requests(&[1, 2]));
+    assert!(!requests(&[2, 1]), "however late the earlier one comes");
+}
+
+#[test]
+fn an_observer_asks_for_no_view_and_says_nothing() {
+    let mut solo = Solo::new(None);
+    solo.step(Input::Demand(true));
+    let block = solo.world.block(1);
+    solo.accept(&block);
+    for _ in 0..20 {
+        let effects = solo.wait(TIMING.timeout(View(0)));
+        assert!(effects.iter().all(|e| matches!(e, Effect::WakeAt(_))), "{effects:?}");
+    }
+    assert_eq!(solo.replica.view(), View(0));
+    assert_eq!(solo.replica.me(), None);
+}
+
+#[test]
+fn a_primary_whose_disk_is_behind_asks_for_no_block_it_could_not_propose() {
+    let mut solo = Solo::new(Some(0));
+    solo.disk_answers = false;
+    let enter = |solo: &mut Solo, view: u64| {
+        let mut effects = Vec::new();
+        for from in [1, 2, 3] {
+            effects.extend(solo.hear(from, World::change(view, None, None)));
+        }
+        assert_eq!(solo.replica.view(), View(view));
+        effects
+    };
+    // validator 0 is the primary of views 3, 7, 11, ...; each view asked for is one write that waits
+    for view in 1..=MAX_UNPERSISTED as u64 {
+        let effects = enter(&mut solo, view);
+        assert_eq!(builds(&effects), view % 4 == 3, "view {view}");
+        assert!(sent_to_all(&effects).is_empty());
+    }
+    assert!(!builds(&enter(&mut solo, 67)));
+    // as soon as the disk has caught up by one write it goes on
+    assert!(builds(&solo.persisted(1)));
+}
+
+#[test]
+fn a_replica_says_who_it_is() {
+    let solo = Solo::new(Some(3));
+    assert_eq!(solo.replica.me(), Some(v(3)));
+    assert_eq!(solo.replica.validators().hash(), solo.world.chain.set.hash());
+    assert_eq!(solo.replica.primary(), v(1));
+}
