@@ -70,7 +70,12 @@ pub enum Event {
         bytes: Vec<u8>,
     },
     /// A message of the ordering protocol that the host verified, as [`Event::Message`] would have been.
-    Verified(Verified),
+    Verified {
+        /// Which validator's connection brought it; `None` for another peer.
+        from: Option<ValidatorIndex>,
+        /// The message.
+        message: Verified,
+    },
     /// Clients handed in transactions whose signatures verify.
     Submitted {
         /// Comes back in [`Action::Admitted`].
@@ -354,7 +359,7 @@ impl Engine {
         let mut actions = Vec::new();
         match event {
             Event::Message { from, bytes } => self.message(from, &bytes, &mut actions),
-            Event::Verified(message) => self.input(Input::Message(message), &mut actions),
+            Event::Verified { from, message } => self.verified(from, message, &mut actions),
             Event::Submitted { ticket, transactions } => self.submitted(ticket, transactions, &mut actions),
             Event::Gossiped { transactions } => {
                 for transaction in transactions {
@@ -513,9 +518,7 @@ impl Engine {
             Ok(message) => {
                 // A message that its sender's own connection brought was sent in this life of the process: a connection
                 // does not outlive it, and what waited for an earlier one is dropped with it.
-                let firsthand = from == Some(message.sender());
-                let input = if firsthand { Input::Firsthand(message) } else { Input::Message(message) };
-                self.input(input, actions);
+                self.verified(from, message, actions);
             }
             Err(error) => {
                 self.figures.refused_messages += 1;
@@ -524,6 +527,12 @@ impl Engine {
                 }
             }
         }
+    }
+
+    fn verified(&mut self, from: Option<ValidatorIndex>, message: Verified, actions: &mut Vec<Action>) {
+        let firsthand = from == Some(message.sender());
+        let input = if firsthand { Input::Firsthand(message) } else { Input::Message(message) };
+        self.input(input, actions);
     }
 
     /// Transactions from clients: admitted, and gossiped if new.

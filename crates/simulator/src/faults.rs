@@ -25,13 +25,15 @@ pub enum Fault {
     Byzantine,
     /// Up to f validators run twice with one key.
     Twins,
+    /// One of the f faulty validators loses its disks in a crash, and comes back without memory.
+    LostDisk,
     /// One of the f faulty validators finds flipped bits on its disk. Only when asked for.
     Bitrot,
 }
 
 impl Fault {
     /// All kinds with their names.
-    pub const ALL: [(Fault, &'static str); 10] = [
+    pub const ALL: [(Fault, &'static str); 11] = [
         (Fault::Loss, "loss"),
         (Fault::Duplicate, "duplicate"),
         (Fault::Delay, "delay"),
@@ -41,6 +43,7 @@ impl Fault {
         (Fault::Skew, "skew"),
         (Fault::Byzantine, "byzantine"),
         (Fault::Twins, "twins"),
+        (Fault::LostDisk, "lostdisk"),
         (Fault::Bitrot, "bitrot"),
     ];
 }

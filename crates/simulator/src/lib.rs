@@ -74,7 +74,7 @@ pub struct Outcome {
     pub seed: u64,
     /// Validators.
     pub validators: usize,
-    /// Liars, twins and rotten disks among them.
+    /// Liars, twins, lost and rotten disks among them.
     pub faulty: usize,
     /// Decided blocks.
     pub blocks: u64,
@@ -144,8 +144,10 @@ fn cast(n: usize, f: usize, faults: &Faults, precision: u64, dice: &mut Dice) ->
             (Kind::Honest, if faults.has(Fault::Skew) { clock } else { Clock::default() }, None)
         })
         .collect();
-    let wanted: Vec<Fault> =
-        [Fault::Byzantine, Fault::Twins, Fault::Bitrot].into_iter().filter(|fault| faults.has(*fault)).collect();
+    let wanted: Vec<Fault> = [Fault::Byzantine, Fault::Twins, Fault::LostDisk, Fault::Bitrot]
+        .into_iter()
+        .filter(|fault| faults.has(*fault))
+        .collect();
     let count = dice.below(f as u64 + 2).min(f as u64);
     for _ in 0..count {
         let who = dice.below(n as u64) as usize;
@@ -156,6 +158,7 @@ fn cast(n: usize, f: usize, faults: &Faults, precision: u64, dice: &mut Dice) ->
         match dice.pick(&wanted) {
             Fault::Byzantine => (kinds[who].0, kinds[who].2) = (Kind::Liar, Some(habits)),
             Fault::Twins => kinds[who].0 = Kind::Twin(0),
+            Fault::LostDisk => kinds[who].0 = Kind::Forgetful,
             _ => kinds[who].0 = Kind::Rotten,
         }
     }
@@ -196,7 +199,7 @@ pub fn simulate(settings: &Settings) -> Result<Outcome, Box<Failure>> {
             world.weather = weather;
             world.recut()?;
             for at in 0..world.machines.len() {
-                let bears = matches!(world.machines[at].kind, Kind::Honest | Kind::Rotten);
+                let bears = world.machines[at].kind.may_crash();
                 if bears && weather.crash > 0 && dice.chance(800) {
                     world.crash(at);
                     world.restart_later(at, dice.between(10, 1500));

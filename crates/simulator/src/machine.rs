@@ -39,6 +39,8 @@ pub enum Kind {
     Liar,
     /// One of two machines that share a key, each on its side of a partition.
     Twin(u8),
+    /// Keeps the protocol, but a crash may take its disks with all that they held.
+    Forgetful,
     /// Honest, but bits of its disk flip while it is down.
     Rotten,
 }
@@ -60,6 +62,18 @@ pub enum Sabotage {
     UnknownTransaction,
     /// Twice as many validators lie as the protocol bears, and they show every receiver another face.
     Overpower,
+}
+
+impl Kind {
+    /// Whether it keeps the protocol.
+    pub fn is_honest(self) -> bool {
+        matches!(self, Kind::Honest | Kind::Forgetful)
+    }
+
+    /// Whether its power may fail.
+    pub fn may_crash(self) -> bool {
+        matches!(self, Kind::Honest | Kind::Forgetful | Kind::Rotten)
+    }
 }
 
 /// The three directories of a home.
@@ -411,6 +425,13 @@ impl Machine {
         machine.sabotage = self.sabotage;
         machine.stored = self.stored.as_ref().map(|s| Materialised { state: s.state.clone(), end: copy(&s.end) });
         machine
+    }
+
+    /// The disks are gone; new ones are in their place.
+    pub fn lose_disks(&mut self, seed: u64) {
+        self.disks = Disks::new(seed);
+        self.stored = None;
+        self.durable.clear();
     }
 
     /// Loses the materialised state, so that the next start executes every block again.

@@ -202,12 +202,12 @@ impl World {
 
     /// Whether a validator keeps the protocol.
     pub fn is_honest(&self, validator: ValidatorIndex) -> bool {
-        self.machines.iter().filter(|m| m.validator == validator).all(|m| m.kind == Kind::Honest)
+        self.machines.iter().filter(|m| m.validator == validator).all(|m| m.kind.is_honest())
     }
 
     /// The machines that keep the protocol.
     pub fn honest(&self) -> Vec<usize> {
-        (0..self.machines.len()).filter(|at| self.machines[*at].kind == Kind::Honest).collect()
+        (0..self.machines.len()).filter(|at| self.machines[*at].kind.is_honest()).collect()
     }
 
     /// Who is guilty of the fork that was found, by what honest validators heard; `None` without a fork.
@@ -340,6 +340,7 @@ fn letter(kind: Kind) -> &'static str {
         Kind::Liar => "*",
         Kind::Twin(0) => "a",
         Kind::Twin(_) => "b",
+        Kind::Forgetful => "?",
         Kind::Rotten => "~",
     }
 }

@@ -31,7 +31,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "n")]
     validators: Option<usize>,
     /// What may go wrong, separated by commas: all, none, loss, duplicate, delay, partition, crash, tear, skew, byzantine,
-    /// twins, bitrot; everything but bitrot if left out
+    /// twins, lostdisk, bitrot; everything but bitrot if left out
     #[arg(long, value_name = "LIST")]
     faults: Option<String>,
     /// Print every event of one seed

@@ -56,7 +56,7 @@ impl World {
         };
         let kind = self.machines[at].kind;
         let own = signed.message.statement().position().is_some() && signed.sender == self.machines[at].validator;
-        if kind == Kind::Honest && own {
+        if kind.is_honest() && own {
             if !self.machines[at].durable.contains(&signed.signature) {
                 let text = describe(&signed);
                 return Err(format!("DURABILITY: {} sends {text} before it is durable", self.names[at]));
@@ -148,7 +148,8 @@ impl World {
                     Some(message) => {
                         let message = message.clone();
                         self.remember_heard(to, message.message().height(), &packet);
-                        self.step(to, Input::Verified(message))
+                        let from = Some(self.machines[from].validator);
+                        self.step(to, Input::Verified { from, message })
                     }
                     None => {
                         let from = Some(self.machines[from].validator);
@@ -185,7 +186,7 @@ impl World {
         while self.heard.front().is_some_and(|(height, _)| height.0 < settled) {
             self.heard.pop_front();
         }
-        if self.machines[at].kind == Kind::Honest && height.0 >= settled {
+        if self.machines[at].kind.is_honest() && height.0 >= settled {
             self.heard.push_back((height, packet.clone()));
         }
     }

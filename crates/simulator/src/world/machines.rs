@@ -2,6 +2,7 @@
 
 use vostro_engine::{Action, Event as Input};
 use vostro_storage::disk::Crash;
+use vostro_types::Height;
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -51,7 +52,7 @@ impl World {
             Ok(actions) => {
                 let height = self.machines[at].height();
                 self.note(at, &format!("boots at h{height}"));
-                if self.machines[at].kind == Kind::Honest && height < self.durable_height[at] {
+                if self.machines[at].kind.is_honest() && height < self.durable_height[at] {
                     let durable = self.durable_height[at];
                     return Err(format!("LOST: {} comes back at h{height}, h{durable} was durable", self.names[at]));
                 }
@@ -87,6 +88,12 @@ impl World {
             _ => Crash::Random(self.dice.below(u64::MAX)),
         };
         self.crash_with(at, survive);
+        if self.machines[at].kind == Kind::Forgetful && self.machines[at].running.is_none() && self.dice.chance(5000) {
+            let seed = self.dice.below(u64::MAX);
+            self.machines[at].lose_disks(seed);
+            self.durable_height[at] = Height(0);
+            self.note(at, "loses its disks");
+        }
     }
 
     /// The power of one machine fails, and `survive` says what is found of bytes that were not synced.
@@ -128,7 +135,7 @@ impl World {
             return true;
         }
         self.actions[at] += 1;
-        let bears = matches!(self.machines[at].kind, Kind::Honest | Kind::Rotten);
+        let bears = self.machines[at].kind.may_crash();
         if bears && self.weather.crash > 0 && self.dice.chance(self.weather.crash) {
             self.crash(at);
             let delay = self.dice.between(50, 2000);
@@ -149,7 +156,7 @@ impl World {
     }
 
     pub(super) fn perform_one(&mut self, at: usize, action: Action) -> Checked {
-        let honest = self.machines[at].kind == Kind::Honest;
+        let honest = self.machines[at].kind.is_honest();
         let life = self.machines[at].life;
         match action {
             Action::Persist { seq, records, guard } => {
