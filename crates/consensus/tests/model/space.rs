@@ -52,6 +52,8 @@ struct Local {
 }
 
 type Id = u32;
+/// Who claims which view and block.
+type Claims = Vec<(u8, Option<(u8, u8)>)>;
 /// What a step came to: the state after it, and the disks a crash in it could leave.
 type Outcome = Arc<(Option<Id>, Vec<Id>)>;
 
@@ -355,7 +357,7 @@ impl Cluster {
 
     /// Quorums of claims of which `highest` is the highest. A Byzantine validator claims just that: of all it could
     /// claim, it leaves the least trace.
-    fn claims(&self, all: &[Option<Arc<Local>>], view: u8, highest: Option<Proof>) -> Vec<Vec<(u8, Option<(u8, u8)>)>> {
+    fn claims(&self, all: &[Option<Arc<Local>>], view: u8, highest: Option<Proof>) -> Vec<Claims> {
         let top = highest.map(|p| (p.view, p.block));
         let mut possible = BTreeMap::new();
         for who in bits(self.bounds.byzantine) {
@@ -370,9 +372,8 @@ impl Cluster {
             }
         }
         let mask: u8 = possible.keys().fold(0, |mask, who| mask | 1 << who);
-        let reaches = |claims: &Vec<(u8, Option<(u8, u8)>)>| {
-            claims.iter().filter_map(|(_, at)| *at).map(|at| at.0).max() == top.map(|at| at.0)
-        };
+        let reaches =
+            |claims: &Claims| claims.iter().filter_map(|(_, at)| *at).map(|at| at.0).max() == top.map(|at| at.0);
         let sized = (1..=mask).filter(|s| s & !mask == 0 && s.count_ones() as usize == self.quorum());
         let all = sized.map(|s| bits(s).map(|who| (who, possible[&who])).collect()).filter(reaches);
         if self.bounds.exact { all.collect() } else { all.take(1).collect() }
