@@ -208,7 +208,7 @@ fn a_demand_is_asked_anew_after_each_block() {
     let mut solo = Solo::new(Some(2));
     let block = solo.world.block(1);
     solo.step(Input::Demand(true));
-    let effects = solo.step(Input::Synced(solo.world.decided(&block)));
+    let effects = solo.step(Input::Synced(solo.world.decided(&block, 2)));
     // validator 2 is the primary of height 2
     assert!(!effects.iter().any(|e| matches!(e, Effect::Build { .. })));
     let effects = solo.step(Input::Demand(true));

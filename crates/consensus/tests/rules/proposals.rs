@@ -143,7 +143,7 @@ fn a_proposal_of_the_next_height_waits_for_this_one_to_be_decided() {
     let one = solo.world.block(1);
     let two = solo.world.chain.block(Height(2), one.id(), START.plus(2), Hash([2; 32]));
     assert!(executes(&solo.hear(2, World::fresh(&two, 0, None))).is_empty());
-    assert_eq!(executes(&solo.step(Input::Synced(solo.world.decided(&one)))), [two.id()]);
+    assert_eq!(executes(&solo.step(Input::Synced(solo.world.decided(&one, 0)))), [two.id()]);
 }
 
 #[test]
