@@ -186,7 +186,7 @@ fn message_of(length: usize) -> Signed {
     let empty = size(Vec::new());
     let (short, long) = (size(vec![claim(None)]) - empty, size(vec![claim(Some(at))]) - empty);
     let room = length - empty;
-    let longs = (0..short).find(|k| (room - k * long) % short == 0).unwrap();
+    let longs = (0..short).find(|k| (room - k * long).is_multiple_of(short)).unwrap();
     let mut claims = vec![claim(Some(at)); longs];
     claims.resize(longs + (room - longs * long) / short, claim(None));
     of(claims)
@@ -200,7 +200,7 @@ fn the_longest_message_fits_into_a_record_and_a_longer_record_is_refused() {
     assert_eq!(Record::decode(&record.encode()).unwrap(), record);
     let error = Record::decode(&vec![0; Record::MAX + 1]).unwrap_err();
     assert!(matches!(error, CodecError::TooLong { cap: Record::MAX, .. }), "{error}");
-    assert!(Record::MAX < MAX_MESSAGE + 64, "no more than a tag above the message");
+    const { assert!(Record::MAX < MAX_MESSAGE + 64, "no more than a tag above the message") };
 }
 
 #[test]

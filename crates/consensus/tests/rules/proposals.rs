@@ -25,9 +25,11 @@ fn with(block: &Arc<Block>, change: impl Fn(&mut Header)) -> Arc<Block> {
     Arc::new(block)
 }
 
+type Change = fn(&mut Header);
+
 #[test]
 fn a_header_that_does_not_continue_the_chain_costs_the_primary_its_view() {
-    let changes: [(&str, fn(&mut Header)); 6] = [
+    let changes: [(&str, Change); 6] = [
         ("version", |h| h.version += 1),
         ("epoch", |h| h.epoch = Epoch(1)),
         ("parent", |h| h.parent.0 = Hash([1; 32])),
