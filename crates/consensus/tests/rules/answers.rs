@@ -19,7 +19,7 @@ fn at_height_three() -> Solo {
     let one = solo.world.block(1);
     let two = solo.world.chain.block(Height(2), one.id(), START.plus(2), Hash([2; 32]));
     for block in [&one, &two] {
-        solo.step(Input::Synced(solo.world.decided(block)));
+        solo.step(Input::Synced(solo.world.decided(block, 0)));
     }
     assert_eq!(solo.replica.height(), Height(3));
     solo

@@ -186,7 +186,7 @@ fn message_of(length: usize) -> Signed {
     let empty = size(Vec::new());
     let (short, long) = (size(vec![claim(None)]) - empty, size(vec![claim(Some(at))]) - empty);
     let room = length - empty;
-    let longs = (0..short).find(|k| (room - k * long) % short == 0).unwrap();
+    let longs = (0..short).find(|k| (room - k * long).is_multiple_of(short)).unwrap();
     let mut claims = vec![claim(Some(at)); longs];
     claims.resize(longs + (room - longs * long) / short, claim(None));
     of(claims)
@@ -200,7 +200,7 @@ fn the_longest_message_fits_into_a_record_and_a_longer_record_is_refused() {
     assert_eq!(Record::decode(&record.encode()).unwrap(), record);
     let error = Record::decode(&vec![0; Record::MAX + 1]).unwrap_err();
     assert!(matches!(error, CodecError::TooLong { cap: Record::MAX, .. }), "{error}");
-    assert!(Record::MAX < MAX_MESSAGE + 64, "no more than a tag above the message");
+    const { assert!(Record::MAX < MAX_MESSAGE + 64, "no more than a tag above the message") };
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn a_demand_is_asked_anew_after_each_block() {
     let mut solo = Solo::new(Some(2));
     let block = solo.world.block(1);
     solo.step(Input::Demand(true));
-    let effects = solo.step(Input::Synced(solo.world.decided(&block)));
+    let effects = solo.step(Input::Synced(solo.world.decided(&block, 2)));
     // validator 2 is the primary of height 2
     assert!(!effects.iter().any(|e| matches!(e, Effect::Build { .. })));
     let effects = solo.step(Input::Demand(true));

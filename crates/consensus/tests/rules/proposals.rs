@@ -25,9 +25,11 @@ fn with(block: &Arc<Block>, change: impl Fn(&mut Header)) -> Arc<Block> {
     Arc::new(block)
 }
 
+type Change = fn(&mut Header);
+
 #[test]
 fn a_header_that_does_not_continue_the_chain_costs_the_primary_its_view() {
-    let changes: [(&str, fn(&mut Header)); 6] = [
+    let changes: [(&str, Change); 6] = [
         ("version", |h| h.version += 1),
         ("epoch", |h| h.epoch = Epoch(1)),
         ("parent", |h| h.parent.0 = Hash([1; 32])),
@@ -143,7 +145,7 @@ fn a_proposal_of_the_next_height_waits_for_this_one_to_be_decided() {
     let one = solo.world.block(1);
     let two = solo.world.chain.block(Height(2), one.id(), START.plus(2), Hash([2; 32]));
     assert!(executes(&solo.hear(2, World::fresh(&two, 0, None))).is_empty());
-    assert_eq!(executes(&solo.step(Input::Synced(solo.world.decided(&one)))), [two.id()]);
+    assert_eq!(executes(&solo.step(Input::Synced(solo.world.decided(&one, 0)))), [two.id()]);
 }
 
 #[test]

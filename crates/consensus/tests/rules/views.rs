@@ -37,6 +37,39 @@ fn a_vote_for_another_block_does_not_hide_the_quorum_beside_it() {
 }
 
 #[test]
+fn a_vote_heard_twice_is_no_contradiction_and_one_for_another_block_is() {
+    let mut solo = Solo::new(Some(0));
+    let (block, other) = (solo.world.block(1), solo.world.block(2));
+    let accuses = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Evidence(_)));
+    for message in [Message::Prepare, Message::Commit] {
+        for _ in 0..2 {
+            assert!(!accuses(&solo.hear(2, message(World::vote(&block, 0)))));
+        }
+        assert!(!accuses(&solo.hear(2, message(World::vote(&other, 1)))), "another view");
+    }
+    assert!(accuses(&solo.hear(2, Message::Prepare(World::vote(&other, 0)))));
+}
+
+#[test]
+fn two_validators_that_spoke_in_any_way_make_a_block_wanted_and_one_does_not() {
+    let block = World::new().block(1);
+    let (prepare, commit) = (Message::Prepare(World::vote(&block, 0)), Message::Commit(World::vote(&block, 0)));
+    let ask = World::change(1, None, None);
+    let moves = |said: &[(u16, &Message)]| {
+        let mut solo = Solo::new(Some(0));
+        for (from, message) in said {
+            solo.hear(*from, (*message).clone());
+        }
+        solo.wait(TIMING.timeout(View(0)));
+        solo.replica.view() == View(1)
+    };
+    assert!(!moves(&[(2, &prepare), (2, &commit), (2, &ask)]), "one validator");
+    assert!(moves(&[(2, &prepare), (3, &commit)]));
+    assert!(moves(&[(2, &prepare), (3, &ask)]));
+    assert!(moves(&[(2, &commit), (3, &ask)]));
+}
+
+#[test]
 fn the_block_that_came_with_a_request_is_kept_when_the_request_comes_again_without() {
     // validator 2 is the primary of view 1 and never saw the block
     let mut solo = Solo::new(Some(2));
