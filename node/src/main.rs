@@ -13,7 +13,7 @@ use vostro_node::output;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let colour = output::colour_allowed(std::io::stderr().is_terminal());
-    start_logging(colour);
+    start_logging(colour, cli.command.log_filter());
     let theme = if colour { color_eyre::config::Theme::dark() } else { color_eyre::config::Theme::new() };
     // Only panics are shown by this hook; errors are one sentence, below.
     let hook = color_eyre::config::HookBuilder::default().theme(theme).display_env_section(false).install();
@@ -34,8 +34,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Logs go to standard error, at the level `RUST_LOG` asks for; warnings and above by default.
-fn start_logging(colour: bool) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(cli::DEFAULT_LOG_FILTER));
+/// Logs go to standard error, at the level `RUST_LOG` asks for, or the verb's own.
+fn start_logging(colour: bool, default: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
 }

@@ -80,6 +80,17 @@ pub enum Command {
     Version,
 }
 
+impl Command {
+    /// Log level without `RUST_LOG`.
+    pub fn log_filter(&self) -> &'static str {
+        match self {
+            // Torn logs are what a simulation is about.
+            Command::Simulate(_) => "error",
+            _ => DEFAULT_LOG_FILTER,
+        }
+    }
+}
+
 /// Does what the command line says.
 ///
 /// # Errors
