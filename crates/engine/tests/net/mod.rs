@@ -238,6 +238,14 @@ impl Net {
         self.queue.push_back((at, event));
     }
 
+    /// Gives a node an event at once.
+    pub fn step(&mut self, at: usize, event: Event) {
+        if let Some(engine) = self.engines[at].as_mut() {
+            let actions = engine.step(Time(self.now), event);
+            self.perform(at, actions);
+        }
+    }
+
     /// Runs what is queued, then moves time to the next wake-up, until `ms` have passed.
     pub fn run(&mut self, ms: u64) {
         let end = self.now + ms;
