@@ -3,6 +3,8 @@
 use vostro_api::ApiError;
 use vostro_types::{Hash, TxId};
 
+use crate::light::LightError;
+
 /// Why a call gave no answer that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -64,10 +66,11 @@ pub enum ClientError {
         reason: String,
     },
     /// Something the node said does not verify.
-    #[error("the node's proof does not verify: {reason}")]
+    #[error("the node's proof does not verify: {rule}")]
     Proof {
-        /// What fails.
-        reason: String,
+        /// The rule it breaks.
+        #[from]
+        rule: LightError,
     },
 }
 

@@ -27,11 +27,13 @@ mod chain;
 mod draft;
 mod error;
 mod http;
+pub mod light;
 mod methods;
 mod submit;
 
-pub use chain::{Chain, ProvedState};
+pub use chain::Chain;
 pub use draft::{Draft, Signed};
 pub use error::ClientError;
 pub use http::Client;
+pub use light::{LightClient, LightError, ProvedState, TrustedHeader};
 pub use vostro_api as api;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use support::*;
 use vostro_api::receipt::Status;
 use vostro_api::{code, encode_transaction};
-use vostro_client::{ClientError, Draft, Signed};
+use vostro_client::{ClientError, Draft, LightError, Signed};
 use vostro_types::transaction::{Refund, Transfer};
 use vostro_types::*;
 
@@ -235,7 +235,7 @@ async fn state_is_proved_to_whoever_knows_the_genesis() {
     assert_eq!(state.balance(buyer, usd).unwrap().available, rig.usd("910.00"));
     assert_eq!(state.balance(buyer, "JPY".parse().unwrap()).unwrap().available, Amount::ZERO, "absence is proved");
     let unproved = state.balance(account_of(CREATOR), usd).unwrap_err();
-    assert!(matches!(unproved, ClientError::Proof { .. }), "silence is no proof");
+    assert!(matches!(unproved, LightError::NotProved { .. }), "silence is no proof");
     assert!(rig.client.account(&buyer).await.unwrap().proof.is_none());
 
     let key = vostro_types::transaction::OrderKey { platform: account_of(NORTHWIND), order_id: label("A-1") };
