@@ -109,7 +109,7 @@ fn replay(
             "block {height}: its certificate is for another block"
         );
         certificate.verify(&chain, &validators).wrap_err_with(|| format!("block {height}: its certificate"))?;
-        let candidate = end.execute(genesis, &state, block).wrap_err_with(|| format!("block {height}"))?;
+        let candidate = end.execute(&state, block).wrap_err_with(|| format!("block {height}"))?;
         ensure!(candidate.executed.receipts == receipts, "block {height}: the stored receipts differ");
         state.apply(&candidate.executed.changes);
         audit.blocks += 1;

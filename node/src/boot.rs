@@ -197,8 +197,7 @@ fn try_state(
     for record in blocks.blocks(at + 1) {
         let stored = decode_record(&record?)?;
         let height = stored.block.header.height;
-        let candidate =
-            end.execute(genesis, &view, stored.block.clone()).wrap_err_with(|| format!("block {height}"))?;
+        let candidate = end.execute(&view, stored.block.clone()).wrap_err_with(|| format!("block {height}"))?;
         let index = index_changes(&candidate.block, &candidate.ids, &candidate.executed.receipts);
         state.apply(height.0, candidate.executed.changes.clone().into_iter().collect(), index)?;
         end.advance(&candidate, stored.certificate);

@@ -9,7 +9,7 @@ use vostro_consensus::Tip;
 use vostro_execution::{StateRead, Tree};
 use vostro_types::codec::{CodecError, MAX_BLOCK, decode};
 use vostro_types::transaction::MAX_VALIDITY_MS;
-use vostro_types::{Block, BlockId, Certificate, Genesis, Hash, Height, Receipt};
+use vostro_types::{Block, BlockId, Certificate, Genesis, Hash, Height, Receipt, ValidatorSet};
 
 use crate::candidate::{BlockLimits, Candidate, Invalid, Parent, validate};
 use crate::recent::RecentIds;
@@ -79,8 +79,18 @@ impl StoredBlock {
     }
 }
 
+/// What a genesis says about every block; computed once.
+#[derive(Debug)]
+struct Rules {
+    chain: Hash,
+    validators: ValidatorSet,
+    limits: BlockLimits,
+}
+
 /// The last block of a chain, its state tree, and the ids that must not be executed again.
+#[derive(Clone)]
 pub struct ChainEnd {
+    rules: Arc<Rules>,
     /// The last block.
     pub tip: Tip,
     /// Its header's state root; the genesis state's at height 0.
@@ -93,26 +103,28 @@ impl ChainEnd {
     /// The chain before its first block.
     pub fn genesis(genesis: &Genesis, tree: Tree) -> Self {
         let tip = Tip { height: Height(0), block: BlockId(genesis.hash()), time: genesis.time, certificate: None };
-        ChainEnd { tip, tree, recent: RecentIds::default() }
+        let (chain, validators, limits) = (genesis.hash(), genesis.validator_set(), BlockLimits::of(genesis));
+        let rules = Arc::new(Rules { chain, validators, limits });
+        ChainEnd { rules, tip, tree, recent: RecentIds::default() }
     }
 
     /// Executes the next block on `state`, which is at this end. Every root and signature is checked.
     ///
     /// # Errors
     /// [`Invalid`]: the rule the block breaks.
-    pub fn execute(&self, genesis: &Genesis, state: &dyn StateRead, block: Arc<Block>) -> Result<Candidate, Invalid> {
-        let validators = genesis.validator_set();
+    pub fn execute(&self, state: &dyn StateRead, block: Arc<Block>) -> Result<Candidate, Invalid> {
+        let Rules { chain, validators, limits } = &*self.rules;
         let parent = Parent {
-            chain: genesis.hash(),
+            chain: *chain,
             id: self.tip.block,
             height: self.tip.height,
             time: self.tip.time,
             state,
             tree: &self.tree,
-            validators: &validators,
+            validators,
             recent: &self.recent,
         };
-        validate(&parent, block, None, BlockLimits::of(genesis))
+        validate(&parent, block, None, *limits)
     }
 
     /// Moves to a block that was executed here.

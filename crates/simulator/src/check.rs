@@ -115,10 +115,8 @@ impl Checker {
         if height != self.height().next() {
             return Err(format!("ORDER: h{height} is decided after h{}", self.height()));
         }
-        let candidate = self
-            .end
-            .execute(&self.genesis, &self.state, committed.block.clone())
-            .map_err(|e| format!("VALIDITY: h{height}: {e}"))?;
+        let candidate =
+            self.end.execute(&self.state, committed.block.clone()).map_err(|e| format!("VALIDITY: h{height}: {e}"))?;
         if candidate.executed.receipts != committed.receipts || candidate.executed.tree.root() != committed.tree.root()
         {
             return Err(format!("EXECUTION: h{height} gives other receipts or another root than the reference"));

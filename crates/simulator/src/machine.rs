@@ -184,6 +184,7 @@ pub struct Running {
     journal: Journal,
     state: SharedState,
     applied: Height,
+    start: ChainEnd,
     next_ticket: u64,
     queued: Vec<Batch>,
     writing: Vec<Batch>,
@@ -280,9 +281,9 @@ impl Machine {
         let records = if forgets { Vec::new() } else { records(&journal, end.tip.height)? };
         // What is read back is durable: opening the log syncs it.
         self.durable.extend(records.iter().filter_map(own_signature));
-        self.stored = Some(Materialised { state: state.clone(), end: copy(&end) });
+        self.stored = Some(Materialised { state: state.clone(), end: end.clone() });
         let shared = SharedState(Arc::new(RwLock::new(state)));
-        let applied = end.tip.height;
+        let (applied, start) = (end.tip.height, end.clone());
         if self.sabotage == Some(Sabotage::AlterState) {
             shared.alter();
         }
@@ -304,6 +305,7 @@ impl Machine {
             journal,
             state: shared,
             applied,
+            start,
             next_ticket: 1,
             queued: Vec::new(),
             writing: Vec::new(),
@@ -326,7 +328,7 @@ impl Machine {
                 StoredBlock::decode(Height(record.height), &record.block, &record.certificate, &record.receipts)
                     .map_err(|e| BootError::Content(e.to_string()))?;
             let candidate = end
-                .execute(genesis, &state, stored.block.clone())
+                .execute(&state, stored.block.clone())
                 .map_err(|e| BootError::Content(format!("block {}: {e}", record.height)))?;
             if candidate.executed.receipts != stored.receipts {
                 return Err(BootError::Content(format!("block {}: the stored receipts differ", record.height)));
@@ -423,7 +425,7 @@ impl Machine {
         let mut machine = Machine::new(self.validator, self.key.clone(), self.kind, self.clock, 0);
         machine.disks = disks;
         machine.sabotage = self.sabotage;
-        machine.stored = self.stored.as_ref().map(|s| Materialised { state: s.state.clone(), end: copy(&s.end) });
+        machine.stored = self.stored.as_ref().map(|s| Materialised { state: s.state.clone(), end: s.end.clone() });
         machine
     }
 
@@ -457,7 +459,9 @@ impl Machine {
         // A block that cannot be read leaves the older state, which is as good.
         if let Ok(recent) = RecentIds::rebuild(&genesis.hash(), &tip, newest_first) {
             let state = running.state.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-            self.stored = Some(Materialised { state, end: ChainEnd { tip, tree: committed.tree.clone(), recent } });
+            let mut end = running.start.clone();
+            (end.tip, end.tree, end.recent) = (tip, committed.tree.clone(), recent);
+            self.stored = Some(Materialised { state, end });
         }
     }
 
@@ -543,8 +547,4 @@ pub fn genesis_end(genesis: &Genesis) -> (MemState, ChainEnd) {
     let mut state = MemState::new();
     state.apply(&changes);
     (state, ChainEnd::genesis(genesis, tree))
-}
-
-fn copy(end: &ChainEnd) -> ChainEnd {
-    ChainEnd { tip: end.tip.clone(), tree: end.tree.clone(), recent: end.recent.clone() }
 }
