@@ -37,3 +37,8 @@ pub use error::ClientError;
 pub use http::Client;
 pub use light::{LightClient, LightError, ProvedState, TrustedHeader};
 pub use vostro_api as api;
+
+/// The examples of docs/light.md are compiled as they stand there.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/light.md")]
+pub struct LightPage;
