@@ -5,14 +5,17 @@ use color_eyre::eyre::{Report, Result, ensure, eyre};
 use serde::Serialize;
 use serde_json::json;
 use vostro_client::api::AmountText;
+use vostro_client::api::action::{OrderJson, PolicyJson, status_name};
 use vostro_client::api::chain::{BlockJson, ChainStatus};
 use vostro_client::api::evidence::{EvidenceLine, EvidenceList};
-use vostro_client::api::ledger::OrderView;
+use vostro_client::api::ledger::{AccountJson, BalanceJson, OrderView};
+use vostro_client::api::receipt::Status;
+use vostro_client::api::tx::TxView;
+use vostro_client::light::ProvedAccount;
 use vostro_client::{Chain, Client};
-use vostro_settlement::read::EntitlementStatus;
-use vostro_settlement::tables::ENTITLEMENTS;
+use vostro_settlement::read::{AssetBalance, EntitlementStatus};
 use vostro_types::transaction::OrderKey;
-use vostro_types::{Cause, Hash, Height, Label, TxId};
+use vostro_types::{AccountId, Hash, Height, Label, TxId};
 
 use super::remote::NodeArgs;
 use super::{tx, wallet};
@@ -287,7 +290,7 @@ async fn query_tx(id: &TxId, prove: bool, node: &NodeArgs, output: Output) -> Re
         return tx::show_view(&view, output);
     }
     let chain = client.chain(node.chain).await?;
-    let height = check_tx(&client, &chain, id).await?;
+    let height = check_tx(&client, &chain, &view, id).await?;
     if output.json {
         return output.show(&json!({ "tx": view, "proofVerified": true }), String::new);
     }
@@ -295,12 +298,18 @@ async fn query_tx(id: &TxId, prove: bool, node: &NodeArgs, output: Output) -> Re
     output.show("", || format!("proof verified: the receipt stands in block {height}, decided by a quorum"))
 }
 
-/// Checks the proof of a transaction's receipt. Gives the height of its block.
-async fn check_tx(client: &Client, chain: &Chain, id: &TxId) -> Result<Height> {
-    let receipt = client.proved_receipt(id).await?;
-    let proof = receipt.proof.ok_or_else(|| eyre!("the node sent no proof"))?;
-    let (receipt, header) = chain.verify_receipt(&proof)?;
-    ensure!(receipt.cause == Cause::Transaction(*id), "the node proved the receipt of another transaction");
+/// Checks the proof of a transaction's receipt, and that what is shown agrees with it on block, place and whether it was
+/// applied. Gives the height of its block.
+async fn check_tx(client: &Client, chain: &Chain, view: &TxView, id: &TxId) -> Result<Height> {
+    let answer = client.proved_receipt(id).await?;
+    let (placed, header) = chain.verify_receipt_of(id, &answer.proof.ok_or_else(no_proof)?)?;
+    let status = Status::of(&placed.item.outcome);
+    let same = view.id == *id
+        && view.status == status
+        && view.height == Some(header.height.0)
+        && view.index == Some(placed.index)
+        && view.block == Some(header.id());
+    ensure!(same, "the transaction shown is not the one proved; it may have been decided just now: ask again");
     Ok(header.height)
 }
 
@@ -321,6 +330,34 @@ fn no_proof() -> Report {
     eyre!("the node sent no proof")
 }
 
+/// Replaces what a node says of an account by what is proved, which may be a block newer. Every asset of the genesis was
+/// asked for, so a balance that the node leaves out comes back here.
+fn show_account(shown: &mut AccountJson, id: AccountId, account: &ProvedAccount, chain: &Chain) -> Result<()> {
+    let head = &account.head;
+    shown.id = id;
+    shown.name = chain.genesis().accounts.iter().find(|a| a.id() == id).map(|a| a.name.to_string());
+    shown.kind = head.kind.name().into();
+    shown.status = status_name(head.status).into();
+    shown.tier = head.tier;
+    shown.risk = head.risk;
+    shown.platform = head.platform;
+    shown.opened_at = head.opened;
+    shown.policy = PolicyJson::of(&account.policy);
+    let line = |entry: &AssetBalance| {
+        let asset = chain.asset(entry.asset.as_str())?;
+        let money = |amount| AmountText::of(amount, Some(&asset));
+        Ok(BalanceJson {
+            asset: entry.asset,
+            available: money(entry.balance.available),
+            held: money(entry.balance.held),
+            collateral: money(entry.balance.collateral),
+            owed: money(entry.balance.owed),
+        })
+    };
+    shown.balances = account.balances.iter().map(line).collect::<Result<_>>()?;
+    Ok(())
+}
+
 async fn query_account(account: &str, prove: bool, node: &NodeArgs, output: Output) -> Result<()> {
     let (client, chain) = node.connect().await?;
     let id = chain.account(account)?;
@@ -328,14 +365,9 @@ async fn query_account(account: &str, prove: bool, node: &NodeArgs, output: Outp
     let mut proved = None;
     if prove {
         let state = chain.verify_state(shown.proof.as_ref().ok_or_else(no_proof)?)?;
-        // What the proof says is what is shown; the node's own words beside it may be a block older.
-        for line in &mut shown.balances {
-            let asset = chain.asset(line.asset.as_str())?;
-            let balance = state.balance(id, line.asset)?;
-            line.available = AmountText::of(balance.available, Some(&asset));
-            line.held = AmountText::of(balance.held, Some(&asset));
-            line.collateral = AmountText::of(balance.collateral, Some(&asset));
-        }
+        let assets = chain.genesis().assets.iter().map(|asset| asset.code);
+        let account = state.account(id, assets)?.ok_or_else(|| eyre!("the proof says that the account is not open"))?;
+        show_account(&mut shown, id, &account, &chain)?;
         proved = Some(state.header().height);
     }
     show_proved("account", &shown, proved, output, || wallet::account_text(&shown))
@@ -375,22 +407,30 @@ async fn query_entitlement(
 ) -> Result<()> {
     let (client, chain) = node.connect().await?;
     let (holder, host) = (chain.account(holder)?, chain.account(host)?);
-    let shown = client.entitlement(&holder, &host.to_string(), item, prove).await?;
+    let mut shown = client.entitlement(&holder, &host.to_string(), item, prove).await?;
     let mut proved = None;
     if prove && shown.entitlements.is_empty() {
         // Keys are found by the order that bought them, so a node cannot prove that there is none.
         output.note("no proof: a node can prove an entitlement, not that there is none");
     } else if prove {
         let state = chain.verify_state(shown.proof.as_ref().ok_or_else(no_proof)?)?;
-        for line in &shown.entitlements {
-            let entry = state.get(&ENTITLEMENTS, &(holder, host, item.clone(), line.id))?;
+        let time = state.header().time;
+        for line in &mut shown.entitlements {
+            let entry = state.entitlement(holder, host, item, line.id)?;
             let entry = entry.ok_or_else(|| eyre!("the proof says that there is no entitlement {}", line.id))?;
             let active = entry.status == EntitlementStatus::Active;
-            ensure!(
-                active == (line.status == "active") && entry.until == line.until,
-                "the entitlement shown is not the one proved; it may have changed just now: ask again"
-            );
+            let same = active == (line.status == "active")
+                && OrderJson::of(&entry.order) == line.order
+                && (entry.version, entry.from, entry.until, entry.units)
+                    == (line.version, line.from, line.until, line.units)
+                && entry.scope.as_str() == line.scope;
+            ensure!(same, "the entitlement shown is not the one proved; it may have changed just now: ask again");
+            let in_time = entry.from <= time && entry.until.is_none_or(|until| time < until);
+            line.valid = active && in_time && entry.units != Some(0);
         }
+        // The verdict is drawn here, at the time of the header that proves it.
+        (shown.holder, shown.host, shown.item, shown.time) = (holder, host, item.clone(), time);
+        shown.entitled = shown.entitlements.iter().any(|line| line.valid);
         proved = Some(state.header().height);
     }
     show_proved("entitlement", &shown, proved, output, || {
