@@ -332,6 +332,8 @@ fn a_validator_that_lost_its_disk_catches_up_waits_and_votes_again() {
     let file = many_orders(300);
     let net = Net::new(4, &file);
     let mut devnet = net.up();
+    // A node that ends before the import begins ends the devnet.
+    under_way(&net.client(1), &rows(&file));
     let before = net.agreed().height;
     net.kill(2);
     let (home, lost) = (net.home(2), net.node(2));
