@@ -62,6 +62,25 @@ fn one_liar_and_two_views() {
     check(Bounds { running: true, ..one_liar(1, 1, 0) }, None);
 }
 
+/// What is not told apart changes nothing: with all signers told apart the same states are reached.
+#[test]
+fn one_signer_stands_for_all() {
+    for who in [0, 1] {
+        let reached = |exact| Cluster::new(Bounds { exact, ..one_liar(who, 1, 0) }).reached();
+        let (plain, exact) = (reached(false), reached(true));
+        println!("{who} faulty: {} states, {} missed", plain.len(), exact.difference(&plain).count());
+        println!("  {} too many", plain.difference(&exact).count());
+        assert!(plain == exact);
+    }
+}
+
+/// Validators 0 and 3 play the same part in views 0 and 1.
+#[test]
+fn equal_places_reach_equally_many_states() {
+    let reached = |who| Cluster::new(one_liar(who, 1, 1)).reached().len();
+    assert_eq!(reached(0), reached(3));
+}
+
 #[test]
 fn a_fork_by_two_of_four_names_both() {
     check(two_liars(0b1001, 1), None);

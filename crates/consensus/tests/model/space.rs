@@ -1,6 +1,6 @@
 //! The states of a small cluster and the steps between them. `docs/model-checking.md` says what is reduced and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, RwLock};
 
 use stateright::{Model, Property};
@@ -138,10 +138,11 @@ impl Cluster {
 
     // --- one validator -----------------------------------------------------------------------------------------------
 
-    fn intern(&self, who: u8, disk: Disk, replica: Option<(Replica, Time)>) -> Id {
+    /// What tells a disk from others.
+    fn trace(&self, disk: &Disk, exact: bool) -> Vec<u8> {
         let mut bytes = Vec::new();
         for record in &disk.records {
-            if self.bounds.exact {
+            if exact {
                 bytes.extend(record.encode());
                 continue;
             }
@@ -159,6 +160,11 @@ impl Cluster {
             bytes.extend(signed.message.statement().bytes(&self.names.chain.hash, &self.names.chain.set));
         }
         bytes.extend(disk.mark.iter().flat_map(|mark| mark.encode()));
+        bytes
+    }
+
+    fn intern(&self, who: u8, disk: Disk, replica: Option<(Replica, Time)>) -> Id {
+        let mut bytes = self.trace(&disk, self.bounds.exact);
         if let Some((core, _)) = &replica {
             bytes.extend(format!("{} {}", core.view(), core.phase()).into_bytes());
         }
@@ -206,6 +212,23 @@ impl Cluster {
             None => Host::boot(&self.names, who, &disk).replica.view(),
         };
         Local { who, disk, replica, view: view.0 as u8, said, broken, invalid }
+    }
+
+    /// Every reachable state, without the signers of certificates and justifications.
+    pub fn reached(&self) -> BTreeSet<(Vec<Vec<u8>>, u8)> {
+        let mut met: BTreeSet<State> = self.init_states().into_iter().collect();
+        let mut open: Vec<State> = met.iter().copied().collect();
+        while let Some(state) = open.pop() {
+            let mut actions = Vec::new();
+            self.actions(&state, &mut actions);
+            let next = actions.into_iter().filter_map(|action| self.next_state(&state, action));
+            open.extend(next.filter(|next| met.insert(*next)));
+        }
+        let plain = |state: &State| {
+            let all = self.all(state);
+            (all.iter().flatten().map(|local| self.trace(&local.disk, false)).collect(), state.crashes)
+        };
+        met.iter().map(plain).collect()
     }
 
     fn step(&self, from: Id, heard: &Heard) -> Outcome {
@@ -422,7 +445,31 @@ impl Cluster {
             }
         }
         self.hear_changes(local, all, &mut heard);
+        if !self.bounds.exact {
+            heard.iter_mut().for_each(|heard| self.by_others(me, heard));
+        }
         heard
+    }
+
+    /// Puts others in the place of all signers. A core looks for its own signature in what it hears, and one that has not
+    /// signed must not find it there; to one that has signed it is nothing new.
+    fn by_others(&self, me: u8, heard: &mut Heard) {
+        let others: u8 = (0..self.bounds.n as u8).filter(|i| *i != me).take(self.quorum()).map(|i| 1 << i).sum();
+        match heard {
+            Heard::Propose(proposal) => {
+                let top = proposal.carried.as_mut().map(|carried| {
+                    carried.signers = others;
+                    (carried.view, carried.block)
+                });
+                if proposal.view > 0 {
+                    proposal.claims = bits(others).map(|who| (who, top)).collect();
+                }
+            }
+            Heard::Changes { changes, .. } | Heard::TimeOut(changes) => {
+                changes.iter_mut().flat_map(|c| &mut c.prepared).for_each(|proof| proof.signers = others);
+            }
+            Heard::Nothing | Heard::Build(_) | Heard::Prepares { .. } => {}
+        }
     }
 
     fn hear_changes(&self, local: &Local, all: &[Option<Arc<Local>>], heard: &mut Vec<Heard>) {
