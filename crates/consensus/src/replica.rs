@@ -124,6 +124,8 @@ struct Instance {
     view: View,
     /// Whether a quorum asked for `view` or a later one: only then does its timer run and its primary propose.
     entered: bool,
+    /// Whether this node still has to ask for `view`: its disk was too far behind when it left the view before.
+    unasked: bool,
     /// When this node left the view before; its time-out counts from there, a message delay apart.
     moved: Ticks,
     deadline: Option<Ticks>,
@@ -155,6 +157,7 @@ impl Instance {
             started: now,
             view: View(0),
             entered: true,
+            unasked: false,
             moved: now,
             deadline: None,
             repeat_at: None,
@@ -195,6 +198,7 @@ impl Instance {
         self.view = view;
         self.moved = now;
         self.entered = false;
+        self.unasked = false;
         self.deadline = None;
         self.proposal = None;
         self.building = None;
@@ -269,13 +273,14 @@ impl Replica {
     }
 
     /// Follows the consequences of what is known until nothing changes. Each of these either signs at a higher
-    /// position, moves to a higher view or height, or consumes a message, so the loop ends.
+    /// position, moves to a higher view or height, consumes a message or makes up for a request, so the loop ends.
     fn progress(&mut self) {
         while !self.conflict {
             if let Some(message) = self.ready.pop_front() {
                 self.on_message(message);
             } else if !(self.decide()
                 || self.join()
+                || self.ask_late()
                 || self.enter()
                 || self.propose()
                 || self.collect_prepares()

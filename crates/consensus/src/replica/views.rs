@@ -77,8 +77,24 @@ impl Replica {
     /// Leaves every view below `view` for good (R3, by the guard's order) and says so.
     pub(super) fn ask_for(&mut self, view: View) {
         self.instance.move_to(view, self.clock.ticks());
+        self.instance.unasked = self.voter().is_some() && self.held.len() >= MAX_UNPERSISTED;
+        self.request(view);
+    }
+
+    fn request(&mut self, view: View) {
         let prepared = self.instance.prepared.clone();
         self.say(Message::ViewChange(ViewChange { height: self.instance.height, view, prepared, block: None }));
+    }
+
+    /// Asks for the view once the disk has caught up. No timer runs in a view that is not entered, and the others may need
+    /// this request to enter it: without it they could wait for each other for ever.
+    pub(super) fn ask_late(&mut self) -> bool {
+        if !self.instance.unasked || self.held.len() >= MAX_UNPERSISTED {
+            return false;
+        }
+        self.instance.unasked = false;
+        self.request(self.instance.view);
+        true
     }
 
     /// Follows f + 1 validators to a higher view.

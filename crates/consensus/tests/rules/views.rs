@@ -1,6 +1,6 @@
 //! How views are left, entered and proposed in, at the borders of the rules.
 
-use vostro_consensus::{Effect, Input, MAX_UNPERSISTED, Message, VIEW_WINDOW};
+use vostro_consensus::{Effect, Input, MAX_UNPERSISTED, Message, VIEW_WINDOW, Withheld};
 use vostro_types::{View, VoteKind};
 
 use crate::cluster::chain::TIMING;
@@ -147,4 +147,34 @@ fn a_replica_says_who_it_is() {
     assert_eq!(solo.replica.me(), Some(v(3)));
     assert_eq!(solo.replica.validators().hash(), solo.world.chain.set.hash());
     assert_eq!(solo.replica.primary(), v(1));
+}
+
+#[test]
+fn a_request_that_the_disk_held_up_is_made_when_it_answers() {
+    // Validator 3 is gone for good, so the view can only be entered with the request of the one under test.
+    let mut solo = Solo::new(Some(0));
+    solo.disk_answers = false;
+    for view in 1..=MAX_UNPERSISTED as u64 {
+        for from in [1, 2, 3] {
+            solo.hear(from, World::change(view, None, None));
+        }
+    }
+    let last = MAX_UNPERSISTED as u64;
+    assert_eq!((solo.replica.view(), solo.replica.phase()), (View(last), "idle"));
+    let effects = solo.wait(TIMING.timeout(View(last)));
+    assert!(effects.iter().any(|e| matches!(e, Effect::Withheld(Withheld::Disk { .. }))), "{effects:?}");
+    assert_eq!(solo.replica.view(), View(last + 1));
+    for from in [1, 2] {
+        solo.hear(from, World::change(last + 1, None, None));
+    }
+    assert_eq!(solo.replica.phase(), "changing view");
+    solo.disk_answers = true;
+    let mut effects = solo.persisted(last);
+    for _ in 0..20 {
+        effects.extend(solo.wait(TIMING.rebroadcast_ms));
+    }
+    let asked = |e: &Effect| matches!(e, Effect::Send { message, .. }
+        if message.message.name() == "view-change" && message.message.view() == View(last + 1));
+    assert!(effects.iter().any(asked), "the view-change was never signed");
+    assert_ne!(solo.replica.phase(), "changing view");
 }
