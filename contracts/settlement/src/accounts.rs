@@ -1,8 +1,8 @@
 //! OpenAccount and SetStatus.
 
 use vostro_types::receipt::Bucket;
-use vostro_types::transaction::{OpenAccount, SetStatus};
-use vostro_types::{AccountId, AccountKind, AccountStatus, Amount, AssetCode, Event};
+use vostro_types::transaction::{OpenAccount, SetKeys, SetStatus, SetTier};
+use vostro_types::{AccountId, AccountKind, AccountStatus, Amount, AssetCode, Event, Roles};
 
 use crate::authority::Call;
 use crate::books::Books;
@@ -38,7 +38,7 @@ pub(crate) fn open(call: &Call<'_>, action: &OpenAccount, ledger: &mut dyn Ledge
         status: AccountStatus::Active,
         status_by_risk: false,
         tier: FIRST_TIER,
-        risk: false,
+        roles: Roles::default(),
         platform: call.sender,
         opened: call.context.time,
         tx: call.id(),
@@ -55,21 +55,21 @@ pub(crate) fn set_status(call: &Call<'_>, action: &SetStatus, ledger: &mut dyn L
     let account = action.account;
     let head = ACCOUNTS.get(reader, &account).ok_or_else(|| refuse::missing("account"))?;
     let opened_it = head.platform == call.sender && !head.status_by_risk;
-    if account == call.sender || !(call.head.risk || opened_it) {
+    if account == call.sender || !(call.head.roles.risk || opened_it) {
         return Err(refuse::role("account"));
     }
     if head.status == AccountStatus::Closed {
         return Err(refuse::state("status"));
     }
     if action.status == AccountStatus::Closed {
-        if !call.head.risk && !call.signed_by(reader, account) {
+        if !call.head.roles.risk && !call.signed_by(reader, account) {
             return Err(refuse::threshold("account"));
         }
         require_closable(reader, account, &head)?;
     }
 
     // Point of no return.
-    let status_by_risk = call.head.risk && action.status != AccountStatus::Active;
+    let status_by_risk = call.head.roles.risk && action.status != AccountStatus::Active;
     let head = AccountHead { status: action.status, status_by_risk, ..head };
     let mut books = Books::default();
     books.set_head(account, head);
@@ -86,6 +86,14 @@ pub(crate) fn set_status(call: &Call<'_>, action: &SetStatus, ledger: &mut dyn L
     ACCOUNTS.put(ledger, &account, &head);
     books.event(Event::StatusSet { account, status: action.status, reason: action.reason.clone() });
     Ok(Done::Applied(books.commit(ledger)))
+}
+
+pub(crate) fn set_keys(_call: &Call<'_>, _action: &SetKeys, _ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
+    Err(refuse::state("action"))
+}
+
+pub(crate) fn set_tier(_call: &Call<'_>, _action: &SetTier, _ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
+    Err(refuse::state("action"))
 }
 
 fn balances(reader: &dyn Reader, account: AccountId) -> Vec<((AccountId, AssetCode), Balance)> {

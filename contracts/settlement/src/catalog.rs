@@ -93,6 +93,7 @@ pub(crate) fn register_item(
         same_or_conflict(&[
             ("asset", old.asset == action.asset),
             ("price", old.price == action.price),
+            ("discount", old.discount == action.discount),
             ("tax", old.tax == action.tax),
             ("plan", old.plan == action.plan),
             ("plan_version", old.plan_version == action.plan_version),
@@ -130,6 +131,7 @@ pub(crate) fn register_item(
         tx: call.id(),
         asset: action.asset,
         price: action.price,
+        discount: action.discount,
         tax: action.tax,
         plan: action.plan.clone(),
         plan_version: action.plan_version,

@@ -3,7 +3,7 @@
 //! Invariant: an object has at most one entry in the queue, at the time it names in its own `due`.
 
 use vostro_types::transaction::OrderKey;
-use vostro_types::{AssetCode, Time};
+use vostro_types::{AccountId, AssetCode, Label, Time};
 
 use crate::ledger::{Ledger, Reader};
 use crate::table::{KeyPart, take};
@@ -16,6 +16,8 @@ pub enum Due {
     Order(OrderKey),
     /// An open netting window closes.
     Window(AssetCode, u64),
+    /// A campaign ends: platform and name.
+    Campaign(AccountId, Label),
 }
 
 impl KeyPart for Due {
@@ -30,6 +32,11 @@ impl KeyPart for Due {
                 asset.write(out);
                 window.write(out);
             }
+            Due::Campaign(platform, campaign) => {
+                out.push(3);
+                platform.write(out);
+                campaign.write(out);
+            }
         }
     }
 
@@ -37,6 +44,7 @@ impl KeyPart for Due {
         match take(bytes)? {
             [1] => OrderKey::read(bytes).map(Due::Order),
             [2] => Some(Due::Window(AssetCode::read(bytes)?, u64::read(bytes)?)),
+            [3] => Some(Due::Campaign(AccountId::read(bytes)?, Label::read(bytes)?)),
             _ => None,
         }
     }

@@ -11,7 +11,7 @@ use crate::ledger::{Ledger, Reader};
 use crate::model::{Custody, DepositRecord, GatewayDay, Withdrawal};
 use crate::rejection::{Rejection, refuse, same_or_conflict};
 use crate::tables::{CUSTODY, DEPOSITS, GATEWAY_CUSTODY, GATEWAY_DAYS, PAYOUTS, WITHDRAWALS};
-use crate::{Done, above_zero};
+use crate::{Done, above_zero, limits};
 
 const DAY_MS: u64 = 86_400_000;
 /// Days of limits begin at midnight in UTC+8.
@@ -78,10 +78,14 @@ pub(crate) fn withdraw(call: &Call<'_>, action: &Withdraw, ledger: &mut dyn Ledg
     require_asset(reader, action.asset)?;
     let gateway = open_account(reader, action.gateway, "gateway")?;
     require_kind(&gateway, AccountKind::Gateway, "gateway")?;
+    let parameters = crate::read::parameters(reader);
+    let outflow =
+        limits::outflow(call.context, reader, &parameters, call.sender, &call.head, action.asset, action.amount)?;
     let mut books = Books::default();
     books.debit(reader, call.sender, action.asset, action.amount, "sender")?;
 
     // Point of no return.
+    outflow.commit(ledger);
     let withdrawal = Withdrawal {
         tx: call.id(),
         gateway: action.gateway,

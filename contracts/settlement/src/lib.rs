@@ -26,16 +26,29 @@ pub mod tables;
 pub mod testing;
 
 mod accounts;
+mod archive;
 mod authority;
 mod books;
+mod campaign;
 mod catalog;
 mod confirm;
+mod consume;
+mod dispute;
+mod fees;
+mod fund;
+mod fx;
 mod gateway;
 mod genesis;
+mod governance;
+mod hold;
+mod htlc;
+mod limits;
+mod mandate;
 pub mod netting;
 mod orders;
 mod pay;
 mod refund;
+mod report;
 mod transfer;
 
 pub use books::MAX_RECEIVABLES;
@@ -173,6 +186,31 @@ fn dispatch(call: &Call<'_>, action: &Action, ledger: &mut dyn Ledger) -> Result
         Action::LockCollateral(a) => netting::lock(call, a, ledger),
         Action::CloseWindow(a) => netting::close(call, a, ledger),
         Action::SettleWindow(a) => netting::settle(call, a, ledger),
+        Action::SetKeys(a) => accounts::set_keys(call, a, ledger),
+        Action::SetTier(a) => accounts::set_tier(call, a, ledger),
+        Action::Hold(a) => hold::perform(call, a, ledger),
+        Action::Capture(a) => hold::capture(call, a, ledger),
+        Action::Void(a) => hold::void(call, a, ledger),
+        Action::OpenDispute(a) => dispute::open(call, a, ledger),
+        Action::Resolve(a) => dispute::resolve(call, a, ledger),
+        Action::CreateCampaign(a) => campaign::create(call, a, ledger),
+        Action::IssueCoupon(a) => campaign::issue(call, a, ledger),
+        Action::ExpireCampaign(a) => campaign::expire(call, a, ledger),
+        Action::CreateMandate(a) => mandate::create(call, a, ledger),
+        Action::Charge(a) => mandate::charge(call, a, ledger),
+        Action::CancelMandate(a) => mandate::cancel(call, a, ledger),
+        Action::Consume(a) => consume::perform(call, a, ledger),
+        Action::HtlcLock(a) => htlc::lock(call, a, ledger),
+        Action::HtlcClaim(a) => htlc::claim(call, a, ledger),
+        Action::HtlcRefund(a) => htlc::refund(call, a, ledger),
+        Action::FxConvert(a) => fx::perform(call, a, ledger),
+        Action::AnchorReport(a) => report::perform(call, a, ledger),
+        Action::Propose(a) => governance::propose(call, a, ledger),
+        Action::Approve(a) => governance::approve(call, a, ledger),
+        Action::UnlockCollateral(a) => netting::unlock(call, a, ledger),
+        Action::FundContribute(a) => fund::contribute(call, a, ledger),
+        Action::FundRelease(a) => fund::release(call, a, ledger),
+        Action::ArchiveOrders(a) => archive::perform(call, a, ledger),
     }
 }
 
@@ -188,8 +226,16 @@ pub fn fire_deadlines(context: &BlockContext, ledger: &mut dyn Ledger) -> Vec<Re
             Due::Window(asset, window) => {
                 (Cause::WindowDeadline { asset, window }, netting::fire(context, asset, window, ledger))
             }
+            Due::Campaign(platform, campaign) => {
+                let effects = campaign::fire(platform, &campaign, ledger);
+                (Cause::CampaignDeadline { platform, campaign }, effects)
+            }
         };
         receipts.push(receipt(cause, Outcome::Applied, effects));
+    }
+    // Parameters change last, so that a whole block works with the same ones.
+    for ((proposer, proposal), effects) in governance::fire(context, ledger) {
+        receipts.push(receipt(Cause::ProposalDue { proposer, proposal }, Outcome::Applied, effects));
     }
     receipts
 }

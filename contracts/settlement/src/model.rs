@@ -7,9 +7,12 @@ use vostro_types::codec::{Decode, Encode};
 use vostro_types::genesis::Parameters;
 use vostro_types::receipt::OrderState;
 use vostro_types::transaction::{
-    FeeBearer, ItemRef, OrderKey, PayMode, PlanLeg, Price, RefundPolicy, TaxRule, Terms, WithdrawResult,
+    CouponRef, CouponScope, CouponValue, FeeBearer, ItemRef, OrderKey, PayMode, PlanLeg, Price, RefundPolicy, TaxRule,
+    Terms, WithdrawResult,
 };
-use vostro_types::{AccountId, AccountKind, AccountStatus, Amount, AssetCode, Hash, Height, Label, Time, TxId};
+use vostro_types::{
+    AccountId, AccountKind, AccountStatus, Amount, AssetCode, Hash, Height, Label, Parameter, Ppm, Roles, Time, TxId,
+};
 
 /// What the network as a whole works with.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -42,8 +45,8 @@ pub struct AccountHead {
     pub status_by_risk: bool,
     /// 1 to 3, by identity checks.
     pub tier: u8,
-    /// Whether it has the Risk role.
-    pub risk: bool,
+    /// What it may do for the network.
+    pub roles: Roles,
     /// The platform that opened it; itself for accounts of the genesis.
     pub platform: AccountId,
     /// When it was opened.
@@ -160,6 +163,8 @@ pub struct Item {
     pub asset: AssetCode,
     /// What it costs.
     pub price: Price,
+    /// Taken off the price.
+    pub discount: Ppm,
     /// Tax, if any.
     pub tax: Option<TaxRule>,
     /// The host's plan that splits the net price.
@@ -239,11 +244,15 @@ pub struct Order {
     pub price: Amount,
     /// Whether the order named the price.
     pub price_named: bool,
+    /// The coupon that paid part of it.
+    pub coupon: Option<CouponRef>,
+    /// The mandate and period that it was charged for.
+    pub mandate: Option<(Label, u64)>,
     /// Tax in it.
     pub tax: Amount,
     /// Network fee in it, whoever bears it.
     pub fee: Amount,
-    /// What the payer pays in all.
+    /// What the payer agreed to pay in all; of a hold, if the whole is captured.
     pub total: Amount,
     /// Its state; a cleared order whose window is settled reads as settled (see [`crate::read::order`]).
     pub state: OrderState,
@@ -255,9 +264,12 @@ pub struct Order {
     pub due: Option<Time>,
     /// The netting window it was recorded in.
     pub window: Option<u64>,
-    /// Who is paid: the plan's legs in order, then tax, then the network fee.
+    /// How the hold ended: what captured or voided it, and how much was captured.
+    pub captured: Option<(TxId, Amount)>,
+    /// Who is paid: the plan's legs in order, then tax, then the network fee. A partial capture shrinks legs and sources.
     pub legs: Vec<Leg>,
-    /// Who funded it: the payer, then the origin for its part of the fee; for window orders the origin alone.
+    /// Who funded it: the payer, then the coupon's sponsors, then the origin for its part of the fee; for window orders
+    /// the origin alone.
     pub sources: Vec<Source>,
 }
 
@@ -308,6 +320,10 @@ pub struct Entitlement {
     pub until: Option<Time>,
     /// Units that may be consumed; `None` for unmetered access.
     pub units: Option<u64>,
+    /// Units consumed.
+    pub used: u64,
+    /// The last consumption: units consumed before it, and what counted it.
+    pub last_use: Option<(u64, TxId)>,
     /// What it gives access to, in the host's own words.
     pub scope: Label,
     /// Whether it holds.
@@ -364,4 +380,255 @@ pub struct Obligation {
     pub amount: u128,
     /// Of how many.
     pub count: u64,
+}
+
+/// What an archived order leaves behind: enough to refuse its key to others, to answer a repeated body with the original
+/// receipt, and to check a copy of the order that somebody kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Archived {
+    /// What placed the order.
+    pub tx: TxId,
+    /// Hash of the fields by which a repeated body is recognised.
+    pub body: Hash,
+    /// Hash of the order as it stood.
+    pub digest: Hash,
+    /// Its last state.
+    pub state: OrderState,
+}
+
+/// A dispute of an order; there is one at most.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Dispute {
+    /// What opened it.
+    pub tx: TxId,
+    /// Why.
+    pub reason: Label,
+    /// Hash of the evidence.
+    pub evidence: Hash,
+    /// When it was opened.
+    pub opened: Time,
+    /// The order's state before.
+    pub from: OrderState,
+    /// How it ended, once it did.
+    pub end: Option<DisputeEnd>,
+}
+
+/// How a dispute ended.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct DisputeEnd {
+    /// What resolved it, by whom and why; `None` if its time ran out.
+    pub by: Option<(TxId, AccountId, Label)>,
+    /// The share that went back.
+    pub refund: Ppm,
+}
+
+/// A sponsor's part of a campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Sponsorship {
+    /// Who.
+    pub account: AccountId,
+    /// Its share of the budget.
+    pub share: Ppm,
+    /// How much it brought.
+    pub budget: Amount,
+    /// How much of it coupons paid.
+    pub spent: Amount,
+    /// How much of it was returned when the campaign ended.
+    pub returned: Amount,
+}
+
+/// A campaign of coupons. It holds `Σ budget − spent − returned`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Campaign {
+    /// What opened it.
+    pub tx: TxId,
+    /// Asset of all amounts.
+    pub asset: AssetCode,
+    /// What all coupons together may pay.
+    pub budget: Amount,
+    /// What one coupon pays.
+    pub value: CouponValue,
+    /// Least net price of an order.
+    pub min_price: Amount,
+    /// What coupons are good for.
+    pub scope: CouponScope,
+    /// How many of its coupons one account may use; 0 for any number.
+    pub per_user: u32,
+    /// From when coupons may be used.
+    pub starts: Time,
+    /// When it ends by itself.
+    pub ends: Time,
+    /// What ended it early, if something did.
+    pub ended_by: Option<TxId>,
+    /// Whether it has ended.
+    pub ended: bool,
+    /// Who funded it, in the order of the action.
+    pub sponsors: Vec<Sponsorship>,
+}
+
+/// A coupon.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Coupon {
+    /// What issued it.
+    pub tx: TxId,
+    /// Its campaign.
+    pub campaign: Label,
+    /// The only account that may use it.
+    pub holder: Option<AccountId>,
+    /// The order it was used for; `None` again when it is restored.
+    pub used: Option<OrderKey>,
+}
+
+/// A mandate.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Mandate {
+    /// What made it.
+    pub tx: TxId,
+    /// The platform that may charge.
+    pub payee: AccountId,
+    /// The platform that hosts the item.
+    pub host: AccountId,
+    /// The item, in any version.
+    pub item: Label,
+    /// Asset of the amounts.
+    pub asset: AssetCode,
+    /// Most a charge may take.
+    pub max_per_charge: Amount,
+    /// Most the charges of a span of 30 days since `starts` may take together.
+    pub max_per_month: Amount,
+    /// Length of a period in milliseconds.
+    pub interval_ms: u64,
+    /// When the first period begins.
+    pub starts: Time,
+    /// From then on nothing may be charged.
+    pub ends: Time,
+    /// The span of 30 days of the last charge, and the sum of that span's charges.
+    pub month: (u64, Amount),
+    /// What cancelled it.
+    pub cancelled: Option<TxId>,
+}
+
+/// A charge, kept for its period.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ChargeRecord {
+    /// What made it.
+    pub tx: TxId,
+    /// The order it placed.
+    pub order: OrderKey,
+}
+
+/// How locked money ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum HtlcEnd {
+    /// It was claimed.
+    Claimed {
+        /// By this.
+        tx: TxId,
+        /// With this preimage.
+        preimage: [u8; 32],
+    },
+    /// It was taken back.
+    Refunded {
+        /// By this.
+        tx: TxId,
+    },
+}
+
+/// Money locked to a hash; it holds the amount until it ends.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Htlc {
+    /// What locked it.
+    pub tx: TxId,
+    /// Who may claim.
+    pub to: AccountId,
+    /// Asset of the amount.
+    pub asset: AssetCode,
+    /// How much.
+    pub amount: Amount,
+    /// SHA-256 of the preimage.
+    pub hash: Hash,
+    /// First block time at which it can no longer be claimed.
+    pub deadline: Time,
+    /// How it ended, once it did.
+    pub end: Option<HtlcEnd>,
+}
+
+/// A quote that was taken, kept for its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct QuoteRecord {
+    /// What took it.
+    pub tx: TxId,
+    /// Who took it.
+    pub taker: AccountId,
+    /// Hash of the quote.
+    pub digest: Hash,
+}
+
+/// An anchored report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Report {
+    /// What anchored it.
+    pub tx: TxId,
+    /// Hash of the report.
+    pub root: Hash,
+    /// When.
+    pub at: Time,
+}
+
+/// How a proposal stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ProposalState {
+    /// It collects approvals.
+    Open,
+    /// Enough validators approved; it takes effect at its height.
+    Approved,
+    /// It took effect.
+    Done,
+    /// Its value did not fit the other parameters when its height came.
+    Void,
+}
+
+/// A proposed change of a parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Proposal {
+    /// What made it.
+    pub tx: TxId,
+    /// When.
+    pub at: Time,
+    /// Which parameter.
+    pub parameter: Parameter,
+    /// Its new value.
+    pub value: u64,
+    /// The first block that shall work with it.
+    pub from_height: Height,
+    /// The platforms that approved and what did, the proposer first.
+    pub approvals: Vec<(AccountId, TxId)>,
+    /// How it stands.
+    pub state: ProposalState,
+}
+
+/// What an account moved out of itself lately, for its limits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Spending {
+    /// The last day (UTC+8) with a movement, and its sum.
+    pub day: (u64, Amount),
+    /// The last year (UTC+8) with a movement, and its sum.
+    pub year: (u64, Amount),
+    /// The hours of the last 24 with movements, oldest first, and their sums.
+    pub hours: Vec<(u64, Amount)>,
+}
+
+/// What a platform sold and refunded in an asset, by periods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Volume {
+    /// The last period with a sale or refund.
+    pub period: u64,
+    /// What it sold in that period, in minor units of net price.
+    pub sold: u128,
+    /// What it refunded in that period.
+    pub refunded: u128,
+    /// Whether that period's refunds raised the alarm.
+    pub alarmed: bool,
+    /// What it sold in the period before that one.
+    pub before: u128,
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use vostro_types::genesis::Parameters;
 use vostro_types::receipt::Bucket;
-use vostro_types::transaction::{CloseWindow, LockCollateral, SettleWindow};
+use vostro_types::transaction::{CloseWindow, LockCollateral, SettleWindow, UnlockCollateral};
 use vostro_types::{AccountId, AccountKind, Amount, AssetCode, Event};
 
 use crate::authority::{Call, require_asset};
@@ -41,6 +41,14 @@ pub(crate) fn lock(call: &Call<'_>, action: &LockCollateral, ledger: &mut dyn Le
     books.put_back(reader, account, asset, Bucket::Collateral, amount);
     books.event(Event::CollateralLocked { account, asset, amount });
     Ok(Done::Applied(books.commit(ledger)))
+}
+
+pub(crate) fn unlock(
+    _call: &Call<'_>,
+    _action: &UnlockCollateral,
+    _ledger: &mut dyn Ledger,
+) -> Result<Done, Rejection> {
+    Err(refuse::state("action"))
 }
 
 /// What an account owes (positive) or is owed in each unsettled window, in the order in which they settle; the open one

@@ -5,13 +5,14 @@
 
 use vostro_crypto::{Domain, hash};
 use vostro_types::receipt::OrderState;
-use vostro_types::transaction::{ItemRef, OrderKey};
+use vostro_types::transaction::{ItemRef, OrderKey, Terms};
 use vostro_types::{AccountId, Amount, AssetCode, Event, Hash};
 
+use crate::BlockContext;
 use crate::books::{Books, Effects};
 use crate::deadlines::{self, Due};
 use crate::ledger::{Ledger, Reader};
-use crate::model::{EntitlementStatus, Order};
+use crate::model::{Entitlement, EntitlementStatus, Order};
 use crate::table::part;
 use crate::tables::{ENTITLEMENTS, NETTINGS, ORDERS};
 
@@ -81,4 +82,30 @@ pub(crate) fn revoke(ledger: &mut dyn Ledger, books: &mut Books, key: &OrderKey,
     entitlement.status = EntitlementStatus::Revoked;
     ENTITLEMENTS.put(ledger, &at, &entitlement);
     books.event(Event::EntitlementRevoked { entitlement: at.3 });
+}
+
+/// Grants what the order bought.
+pub(crate) fn grant(
+    context: &BlockContext,
+    key: &OrderKey,
+    terms: &Terms,
+    order: &Order,
+    books: &mut Books,
+    ledger: &mut dyn Ledger,
+) {
+    let from = context.time;
+    let entitlement = Entitlement {
+        order: key.clone(),
+        version: order.item.version,
+        from,
+        until: terms.duration_ms.map(|ms| from.plus(ms)),
+        units: terms.units,
+        used: 0,
+        last_use: None,
+        scope: terms.scope.clone(),
+        status: EntitlementStatus::Active,
+    };
+    let at = entitlement_key(key, order.payer, &order.item);
+    ENTITLEMENTS.put(ledger, &at, &entitlement);
+    books.event(Event::EntitlementGranted { entitlement: at.3, holder: order.payer, item: order.item.clone() });
 }

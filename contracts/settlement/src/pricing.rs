@@ -41,9 +41,9 @@ pub fn inclusive(price: Amount, discount: Ppm, tax_rate: Ppm) -> Result<Priced, 
     Ok(Priced { discount, net, tax: total.sub(net)?, total })
 }
 
-/// The network fee: `clamp(hu(base·rate), min, cap)`.
-pub fn fee(base: Amount, schedule: &FeeSchedule) -> Amount {
-    base.rate(schedule.rate).max(schedule.min).min(schedule.cap)
+/// The network fee: `clamp(hu(base·rate), min, cap)`; the rate is that of the platform's tier.
+pub fn fee(base: Amount, rate: Ppm, schedule: &FeeSchedule) -> Amount {
+    base.rate(rate).max(schedule.min).min(schedule.cap)
 }
 
 /// Who pays how much of a fee.
@@ -94,8 +94,8 @@ mod tests {
 
     #[test]
     fn g2_fee_and_bearers() {
-        let schedule = FeeSchedule { rate: ppm(30_000), min: fen(0), cap: fen(1_000_000) };
-        let fee = fee(fen(8000), &schedule);
+        let schedule = FeeSchedule { rate: ppm(30_000), min: fen(0), cap: fen(1_000_000), ..FeeSchedule::default() };
+        let fee = fee(fen(8000), schedule.rate, &schedule);
         assert_eq!(fee, fen(240));
         assert_eq!(bear(fee, &FeeBearer::PAYER).unwrap().payer, fen(240));
         assert_eq!(bear(fee, &FeeBearer::PAYEE).unwrap().payee, fen(240));
@@ -105,9 +105,9 @@ mod tests {
 
     #[test]
     fn fees_are_clamped() {
-        let schedule = FeeSchedule { rate: ppm(10_000), min: fen(5), cap: fen(100) };
+        let schedule = FeeSchedule { rate: ppm(10_000), min: fen(5), cap: fen(100), ..FeeSchedule::default() };
         for (base, expect) in [(0, 5), (499, 5), (550, 6), (549, 5), (9_900, 99), (20_000, 100)] {
-            assert_eq!(fee(fen(base), &schedule), fen(expect), "{base}");
+            assert_eq!(fee(fen(base), schedule.rate, &schedule), fen(expect), "{base}");
         }
     }
 

@@ -3,18 +3,22 @@
 use vostro_types::genesis::Parameters;
 use vostro_types::receipt::OrderState;
 use vostro_types::transaction::OrderKey;
-use vostro_types::{AccountId, AccountKind, AccountStatus, Asset, AssetCode, Hash, KeyPolicy, Label, Time};
+use vostro_types::{AccountId, AccountKind, AccountStatus, Asset, AssetCode, Hash, KeyPolicy, Label, Roles, Time};
 
 pub use crate::model::{
-    Balance, Custody, DepositRecord, Entitlement, EntitlementStatus, Item, Leg, Netting, Network, Obligation, Order,
-    Plan, Receivable, RefundRecord, Source, Window, Withdrawal, WithdrawalEnd,
+    Archived, Balance, Campaign, ChargeRecord, Coupon, Custody, DepositRecord, Dispute, DisputeEnd, Entitlement,
+    EntitlementStatus, Htlc, HtlcEnd, Item, Leg, Mandate, Netting, Network, Obligation, Order, Plan, Proposal,
+    ProposalState, QuoteRecord, Receivable, RefundRecord, Report, Source, Spending, Sponsorship, Volume, Window,
+    Withdrawal, WithdrawalEnd,
 };
 
 use crate::ledger::Reader;
 use crate::orders;
 use crate::tables::{
-    ACCOUNTS, ASSETS, BALANCES, CUSTODY, DEPOSITS, ENTITLEMENTS, GATEWAY_CUSTODY, ITEMS, NAMES, NETS, NETTINGS,
-    NETWORK, OBLIGATIONS, ORDERS, PLANS, POLICIES, RECEIVABLES, REFUNDS, WINDOWS, WITHDRAWALS,
+    ACCOUNTS, ARCHIVED, ASSETS, ATTESTATIONS, BALANCES, CAMPAIGNS, CHARGES, COUPON_USES, COUPONS, CUSTODY, DEPOSITS,
+    DISPUTES, ENTITLEMENTS, FUND, GATEWAY_CUSTODY, HTLCS, ITEMS, MANDATES, NAMES, NETS, NETTINGS, NETWORK, OBLIGATIONS,
+    ORDERS, PLANS, POLICIES, PROPOSALS, QUOTES, RECEIVABLES, REFUNDS, REPORTS, SPENDING, VALIDATORS, VOLUMES, WINDOWS,
+    WITHDRAWALS,
 };
 
 /// Everything about an account but its money.
@@ -30,8 +34,8 @@ pub struct Account {
     pub status: AccountStatus,
     /// 1 to 3, by identity checks.
     pub tier: u8,
-    /// Whether it has the Risk role.
-    pub risk: bool,
+    /// What it may do for the network.
+    pub roles: Roles,
     /// The platform that opened it; itself for accounts of the genesis.
     pub platform: AccountId,
     /// When it was opened.
@@ -81,7 +85,7 @@ pub fn account(reader: &dyn Reader, id: AccountId) -> Option<Account> {
         kind: head.kind,
         status: head.status,
         tier: head.tier,
-        risk: head.risk,
+        roles: head.roles,
         platform: head.platform,
         opened: head.opened,
         policy: POLICIES.get(reader, &id).expect("every account has keys"),
@@ -255,4 +259,91 @@ pub fn window_obligations(
 /// An account's net position over all unsettled windows: what it owes (positive) or is owed.
 pub fn position(reader: &dyn Reader, account: AccountId, asset: AssetCode) -> i128 {
     crate::netting::unsettled_nets(reader, asset, account).iter().sum()
+}
+
+/// What is left of an archived order.
+pub fn archived(reader: &dyn Reader, key: &OrderKey) -> Option<Archived> {
+    ARCHIVED.get(reader, key)
+}
+
+/// The dispute of an order.
+pub fn dispute(reader: &dyn Reader, key: &OrderKey) -> Option<Dispute> {
+    DISPUTES.get(reader, key)
+}
+
+/// A campaign.
+pub fn campaign(reader: &dyn Reader, platform: AccountId, campaign: &Label) -> Option<Campaign> {
+    CAMPAIGNS.get(reader, &(platform, campaign.clone()))
+}
+
+/// A coupon.
+pub fn coupon(reader: &dyn Reader, platform: AccountId, serial: &Label) -> Option<Coupon> {
+    COUPONS.get(reader, &(platform, serial.clone()))
+}
+
+/// How many coupons of a campaign an account has used.
+pub fn coupon_uses(reader: &dyn Reader, platform: AccountId, campaign: &Label, account: AccountId) -> u32 {
+    COUPON_USES.get(reader, &(platform, campaign.clone(), account)).unwrap_or_default()
+}
+
+/// A mandate.
+pub fn mandate(reader: &dyn Reader, payer: AccountId, mandate: &Label) -> Option<Mandate> {
+    MANDATES.get(reader, &(payer, mandate.clone()))
+}
+
+/// Up to `limit` mandates of a payer, after the one with the name `after`.
+pub fn mandates(reader: &dyn Reader, payer: AccountId, after: Option<&Label>, limit: usize) -> Vec<(Label, Mandate)> {
+    let after = after.map(|name| (payer, name.clone()));
+    let page = MANDATES.page(reader, &payer, after.as_ref(), limit);
+    page.into_iter().map(|((_, name), mandate)| (name, mandate)).collect()
+}
+
+/// The charge of a mandate's period.
+pub fn charge(reader: &dyn Reader, payer: AccountId, mandate: &Label, period: u64) -> Option<ChargeRecord> {
+    CHARGES.get(reader, &(payer, mandate.clone(), period))
+}
+
+/// Money locked to a hash.
+pub fn htlc(reader: &dyn Reader, owner: AccountId, htlc_id: &Label) -> Option<Htlc> {
+    HTLCS.get(reader, &(owner, htlc_id.clone()))
+}
+
+/// A quote that was taken.
+pub fn quote(reader: &dyn Reader, maker: AccountId, quote_id: &Label) -> Option<QuoteRecord> {
+    QUOTES.get(reader, &(maker, quote_id.clone()))
+}
+
+/// An anchored report.
+pub fn report(reader: &dyn Reader, by: AccountId, channel: &Label, period: &Label) -> Option<Report> {
+    REPORTS.get(reader, &(by, channel.clone(), period.clone()))
+}
+
+/// The platforms of the validators, in the order of the validators.
+pub fn validators(reader: &dyn Reader) -> Vec<AccountId> {
+    VALIDATORS.get(reader, &()).unwrap_or_default()
+}
+
+/// A proposal.
+pub fn proposal(reader: &dyn Reader, proposer: AccountId, proposal: &Label) -> Option<Proposal> {
+    PROPOSALS.get(reader, &(proposer, proposal.clone()))
+}
+
+/// What an account moved out of itself lately in an asset.
+pub fn spending(reader: &dyn Reader, account: AccountId, asset: AssetCode) -> Spending {
+    SPENDING.get(reader, &(account, asset)).unwrap_or_default()
+}
+
+/// What a platform sold and refunded in an asset lately.
+pub fn volume(reader: &dyn Reader, platform: AccountId, asset: AssetCode) -> Volume {
+    VOLUMES.get(reader, &(platform, asset)).unwrap_or_default()
+}
+
+/// The contributions to the mutual fund of an asset.
+pub fn fund(reader: &dyn Reader, asset: AssetCode) -> Vec<(AccountId, vostro_types::Amount)> {
+    FUND.walk(reader, &asset).map(|((_, account), amount)| (account, amount)).collect()
+}
+
+/// The salted hash of the attestation behind an account's tier.
+pub fn attestation(reader: &dyn Reader, account: AccountId) -> Option<Hash> {
+    ATTESTATIONS.get(reader, &account)
 }

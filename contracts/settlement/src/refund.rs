@@ -14,7 +14,7 @@ use crate::ledger::{Ledger, Reader};
 use crate::model::{Leg, Order, RefundRecord, Source};
 use crate::rejection::{Rejection, refuse, same_or_conflict};
 use crate::tables::{ORDERS, REFUNDS};
-use crate::{Done, above_zero, netting, orders};
+use crate::{Done, above_zero, campaign, fees, netting, orders};
 
 /// Most refunds of an order. Each one rounds, so many small ones could shift the loss among the legs; the last takes
 /// all that is left.
@@ -41,7 +41,9 @@ pub(crate) fn perform(call: &Call<'_>, action: &Refund, ledger: &mut dyn Ledger)
     let from = orders::state(reader, &order);
     match from {
         OrderState::Escrowed | OrderState::Maturing | OrderState::Settled | OrderState::PartRefunded => {}
-        OrderState::Cleared | OrderState::Refunded => return Err(refuse::state("order")),
+        OrderState::Cleared | OrderState::Refunded | OrderState::Held | OrderState::Voided | OrderState::Disputed => {
+            return Err(refuse::state("order"));
+        }
     }
     if amount > order.refundable() {
         return Err(refuse::over_refund("amount"));
@@ -81,7 +83,10 @@ pub(crate) fn perform(call: &Call<'_>, action: &Refund, ledger: &mut dyn Ledger)
             deadlines::disarm(ledger, due, Due::Order(key.clone()));
         }
         orders::revoke(ledger, &mut books, key, &order);
+        campaign::restore(call.context, &order, &mut books, ledger);
     }
+    let parameters = crate::read::parameters(&*ledger);
+    fees::refunded(call.context, &parameters, key.platform, order.asset, amount, &mut books, ledger);
     ORDERS.put(ledger, key, &order);
     let record = RefundRecord { tx: call.id(), by: call.sender, amount, reason: action.reason.clone() };
     REFUNDS.put(ledger, &refund_key, &record);

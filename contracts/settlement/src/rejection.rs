@@ -164,6 +164,9 @@ pub(crate) mod refuse {
         cover Cover, missing Missing, debit_frozen DebitFrozen, frozen Frozen, closed Closed, same_account SameAccount,
         no_order NoOrder, state State, over_refund OverRefund, plan Plan, reference_used ReferenceUsed,
         gateway_cap GatewayCap, window_closed WindowClosed, window_order WindowOrder, expired Expired,
+        budget Budget, tier Tier, over_capture OverCapture, deadline Deadline, coupon Coupon,
+        mandate_limit MandateLimit, too_early TooEarly, revoked Revoked, per_transaction PerTransactionLimit,
+        daily DailyLimit, velocity Velocity, cooling Cooling, quote Quote, preimage Preimage, timelock Timelock,
     }
 }
 

@@ -3,12 +3,13 @@
 //! Invariant: prefixes are distinct and never reused for something else.
 
 use vostro_types::transaction::OrderKey;
-use vostro_types::{AccountId, Asset, AssetCode, EvidenceKey, Hash, KeyPolicy, Label, Time};
+use vostro_types::{AccountId, Amount, Asset, AssetCode, EvidenceKey, Hash, KeyPolicy, Label, Time};
 
 use crate::deadlines::Due;
 use crate::model::{
-    AccountHead, Balance, Custody, DepositRecord, Entitlement, EvidenceRecord, GatewayDay, Item, Netting, Network,
-    Obligation, Order, Plan, Receivable, RefundRecord, Window, Withdrawal,
+    AccountHead, Archived, Balance, Campaign, ChargeRecord, Coupon, Custody, DepositRecord, Dispute, Entitlement,
+    EvidenceRecord, GatewayDay, Htlc, Item, Mandate, Netting, Network, Obligation, Order, Plan, Proposal, QuoteRecord,
+    Receivable, RefundRecord, Report, Spending, Volume, Window, Withdrawal,
 };
 use crate::table::Table;
 
@@ -76,6 +77,40 @@ tables! {
     NETS: (AssetCode, u64, AccountId) => i128 = 0x16;
     /// What one account owes another in a window: asset, window, debtor, creditor.
     OBLIGATIONS: (AssetCode, u64, AccountId, AccountId) => Obligation = 0x17;
+    /// What is left of archived orders.
+    ARCHIVED: OrderKey => Archived = 0x18;
+    /// Disputes by order.
+    DISPUTES: OrderKey => Dispute = 0x19;
+    /// Campaigns by platform and name.
+    CAMPAIGNS: (AccountId, Label) => Campaign = 0x1a;
+    /// Coupons by platform and serial.
+    COUPONS: (AccountId, Label) => Coupon = 0x1b;
+    /// How many coupons of a campaign an account has used: platform, campaign, account.
+    COUPON_USES: (AccountId, Label, AccountId) => u32 = 0x1c;
+    /// Mandates by payer and name.
+    MANDATES: (AccountId, Label) => Mandate = 0x1d;
+    /// Charges by payer, mandate and period.
+    CHARGES: (AccountId, Label, u64) => ChargeRecord = 0x1e;
+    /// Money locked to hashes, by owner and name.
+    HTLCS: (AccountId, Label) => Htlc = 0x1f;
+    /// Quotes that were taken, by maker and name.
+    QUOTES: (AccountId, Label) => QuoteRecord = 0x20;
+    /// Anchored reports by sender, channel and period.
+    REPORTS: (AccountId, Label, Label) => Report = 0x21;
+    /// The platforms of the validators, in the order of the validators.
+    VALIDATORS: () => Vec<AccountId> = 0x22;
+    /// Proposals by proposer and name.
+    PROPOSALS: (AccountId, Label) => Proposal = 0x23;
+    /// Approved proposals in the order in which they take effect: height, proposer, name.
+    SCHEDULE: (u64, AccountId, Label) => () = 0x24;
+    /// What accounts moved lately, for their limits.
+    SPENDING: (AccountId, AssetCode) => Spending = 0x25;
+    /// What platforms sold and refunded, by platform and asset.
+    VOLUMES: (AccountId, AssetCode) => Volume = 0x26;
+    /// Contributions to the mutual fund of an asset.
+    FUND: (AssetCode, AccountId) => Amount = 0x27;
+    /// Hashes of attestations by account.
+    ATTESTATIONS: AccountId => Hash = 0x28;
     /// Which validators contradicted themselves, by epoch, validator, kind and height.
     EVIDENCE: EvidenceKey => EvidenceRecord = 0x40;
 }

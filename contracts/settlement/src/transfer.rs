@@ -7,7 +7,7 @@ use crate::authority::{Call, open_account, require_asset};
 use crate::books::Books;
 use crate::ledger::{Ledger, Reader};
 use crate::rejection::{Rejection, refuse};
-use crate::{Done, above_zero};
+use crate::{Done, above_zero, limits};
 
 pub(crate) fn perform(call: &Call<'_>, action: &Transfer, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
     let reader: &dyn Reader = &*ledger;
@@ -17,11 +17,16 @@ pub(crate) fn perform(call: &Call<'_>, action: &Transfer, ledger: &mut dyn Ledge
         return Err(refuse::same_account("to"));
     }
     require_asset(reader, asset)?;
-    open_account(reader, to, "to")?;
+    let receiver = open_account(reader, to, "to")?;
+    let parameters = crate::read::parameters(reader);
+    limits::cooling(call.context, &parameters, &receiver, amount)?;
+    let outflow = limits::outflow(call.context, reader, &parameters, from, &call.head, asset, amount)?;
     let mut books = Books::default();
     books.debit(reader, from, asset, amount, "sender")?;
 
     // Point of no return.
+    outflow.commit(ledger);
+    let reader: &dyn Reader = &*ledger;
     books.credit(reader, to, asset, amount);
     books.event(Event::Transferred { from, to, asset, amount, memo: action.memo });
     Ok(Done::Applied(books.commit(ledger)))

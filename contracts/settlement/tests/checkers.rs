@@ -80,7 +80,7 @@ fn tampering_with_a_state_is_found_out() {
     assert_eq!(summary.money[&cny()].accounts, 150_000 - 100 - 2000 - 100);
     assert_eq!((summary.money[&cny()].orders, summary.money[&cny()].withdrawals), (2000, 100));
     let cases: &[(&str, Tamper)] = &[
-        ("differ from custody", |w| {
+        ("differs from custody", |w| {
             edit(&mut w.ledger, &BALANCES, (w.alice, cny()), |b| more(&mut b.available));
         }),
         ("custody is deposits and paid", |w| edit(&mut w.ledger, &CUSTODY, cny(), |c| c.deposited += 1)),

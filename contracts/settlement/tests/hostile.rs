@@ -233,7 +233,8 @@ fn small_refunds_do_not_shift_the_loss_for_ever() {
 
 /// A shop with a fee of 1.00 where alice, a user of p, has 1000.00 and q offers "x" at 1.00, then at 99.00.
 fn priced() -> World {
-    let flat = genesis::FeeSchedule { rate: Ppm::ZERO, min: fen(100), cap: fen(100) };
+    let flat =
+        genesis::FeeSchedule { rate: Ppm::ZERO, min: fen(100), cap: fen(100), ..genesis::FeeSchedule::default() };
     let mut w = World::with(|p| p.fee = flat, false);
     w.deposit(w.alice, 100_000);
     w.offer(w.q, "tip", seventy(), None);

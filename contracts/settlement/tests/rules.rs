@@ -123,8 +123,8 @@ fn opening_accounts() {
     let w = World::new();
     let alice = read::account(&w.ledger, w.alice).unwrap();
     assert_eq!((alice.kind, alice.status, alice.tier), (AccountKind::User, AccountStatus::Active, 1));
-    assert_eq!((alice.platform, alice.risk, alice.name), (w.p, false, None));
-    assert_eq!(read::platforms(&w.ledger).len(), 3);
+    assert_eq!((alice.platform, alice.roles.risk, alice.name), (w.p, false, None));
+    assert_eq!(read::platforms(&w.ledger).len(), 5);
 }
 
 #[test]

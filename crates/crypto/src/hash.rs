@@ -98,11 +98,13 @@ pub enum Domain {
     Object,
     /// Seed of batch verification's weights.
     BatchSeed,
+    /// Quote of a maker of foreign exchange, as signed.
+    FxQuote,
 }
 
 impl Domain {
     /// Every domain, for the test that tags are distinct and prefix-free.
-    pub const ALL: [Domain; 20] = [
+    pub const ALL: [Domain; 21] = [
         Domain::Genesis,
         Domain::Transaction,
         Domain::Account,
@@ -123,6 +125,7 @@ impl Domain {
         Domain::Business,
         Domain::Object,
         Domain::BatchSeed,
+        Domain::FxQuote,
     ];
 
     /// The tag's text.
@@ -148,6 +151,7 @@ impl Domain {
             Domain::Business => "vostro/business/1",
             Domain::Object => "vostro/object/1",
             Domain::BatchSeed => "vostro/batchseed/1",
+            Domain::FxQuote => "vostro/fxquote/1",
         }
     }
 

@@ -40,6 +40,17 @@ pub enum AccountStatus {
     Closed,
 }
 
+/// What an account may do for the network as a whole, besides what its kind allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct Roles {
+    /// Sets statuses and tiers of any account.
+    pub risk: bool,
+    /// Resolves disputes. The weights and threshold of its keys make it k of n persons.
+    pub arbiter: bool,
+    /// Anchors reports.
+    pub auditor: bool,
+}
+
 /// A key and how much its signature counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub struct WeightedKey {

@@ -8,45 +8,17 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use vostro_crypto::{Domain, Hash, PublicKey, Signature, hash, verify};
 
-use crate::account::{AccountKind, KeyPolicy, WeightedKey};
-use crate::amount::{Amount, Ppm};
+use crate::account::{AccountKind, KeyPolicy, Roles, WeightedKey};
 use crate::asset::Asset;
 use crate::codec::encode;
 use crate::ids::{AccountId, Epoch, Label, Time};
+pub use crate::parameters::{
+    FeeFile, FeeSchedule, FeeTier, FeeTierFile, Limits, LimitsFile, Parameters, ParametersFile,
+};
 use crate::validators::{Validator, ValidatorSet};
 
 /// Version of the genesis layout.
-pub const GENESIS_VERSION: u32 = 1;
-
-/// The network fee: `clamp(base · rate, min, cap)` in minor units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct FeeSchedule {
-    /// Rate on the order's net price.
-    pub rate: Ppm,
-    /// Least fee.
-    pub min: Amount,
-    /// Highest fee.
-    pub cap: Amount,
-}
-
-/// Numbers the contract works with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Parameters {
-    /// Length of a settlement day (the N of T+N) in milliseconds.
-    pub day_ms: u64,
-    /// When an escrow confirms itself, in milliseconds.
-    pub escrow_ms: u64,
-    /// When an open netting window with obligations closes itself, in milliseconds; 0 for never.
-    pub window_ms: u64,
-    /// Deadlines that fire in one block at most.
-    pub max_due_per_block: u32,
-    /// The network fee.
-    pub fee: FeeSchedule,
-    /// Highest net position an account may owe over all unsettled windows of an asset.
-    pub debit_cap: Amount,
-    /// Most a gateway may bring in during one day (UTC+8) and asset.
-    pub gateway_daily_cap: Amount,
-}
+pub const GENESIS_VERSION: u32 = 2;
 
 /// Numbers the ordering protocol works with; all validators must share them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -76,8 +48,8 @@ pub struct GenesisAccount {
     pub policy: KeyPolicy,
     /// Salt of its id.
     pub salt: [u8; 16],
-    /// Whether it may freeze accounts (the Risk role).
-    pub risk: bool,
+    /// What it may do for the network.
+    pub roles: Roles,
 }
 
 impl GenesisAccount {
@@ -121,7 +93,7 @@ pub enum GenesisError {
     },
 }
 
-fn wrong(field: impl Into<String>, reason: impl ToString) -> GenesisError {
+pub(crate) fn wrong(field: impl Into<String>, reason: impl ToString) -> GenesisError {
     GenesisError::Field { field: field.into(), reason: reason.to_string() }
 }
 
@@ -172,17 +144,7 @@ impl Genesis {
         for (i, asset) in self.assets.iter().enumerate() {
             Asset::new(asset.code, asset.scale).map_err(|e| wrong(format!("assets[{i}].scale"), e))?;
         }
-        let p = &self.parameters;
-        for (field, value) in
-            [("dayMs", p.day_ms), ("escrowMs", p.escrow_ms), ("maxDuePerBlock", p.max_due_per_block.into())]
-        {
-            if value == 0 {
-                return Err(wrong(format!("parameters.{field}"), "must be above zero"));
-            }
-        }
-        if p.fee.min > p.fee.cap {
-            return Err(wrong("parameters.fee", "min exceeds cap"));
-        }
+        self.parameters.validate()?;
         let c = &self.consensus;
         for (field, value) in [
             ("baseTimeoutMs", c.base_timeout_ms),
@@ -261,32 +223,6 @@ pub struct AssetFile {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[allow(missing_docs)]
-pub struct FeeFile {
-    pub rate_ppm: u32,
-    /// Minor units, as text.
-    pub min: String,
-    /// Minor units, as text.
-    pub cap: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(missing_docs)]
-pub struct ParametersFile {
-    pub day_ms: u64,
-    pub escrow_ms: u64,
-    pub window_ms: u64,
-    pub max_due_per_block: u32,
-    pub fee: FeeFile,
-    /// Minor units, as text.
-    pub debit_cap: String,
-    /// Minor units, as text.
-    pub gateway_daily_cap: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct ConsensusFile {
     pub base_timeout_ms: u64,
     pub heartbeat_ms: u64,
@@ -328,8 +264,20 @@ pub struct AccountFile {
     pub keys: Vec<KeyFile>,
     /// 32 hex digits.
     pub salt: String,
-    #[serde(default)]
+    /// Whether it may freeze accounts and set tiers.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub risk: bool,
+    /// Whether it may resolve disputes; its key policy says how many arbiters must agree.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub arbiter: bool,
+    /// Whether it may anchor reports.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub auditor: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 const KINDS: [(&str, AccountKind); 7] = [
@@ -369,12 +317,6 @@ fn hex_text(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn units(field: &str, text: &str) -> Result<Amount, GenesisError> {
-    let parsed = text.parse::<u64>().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
-    let units = parsed.ok_or_else(|| wrong(field, format!("minor units are digits, not {text:?}")))?;
-    Amount::new(units).map_err(|e| wrong(field, e))
-}
-
 impl GenesisFile {
     /// Parses and validates the file.
     ///
@@ -382,7 +324,6 @@ impl GenesisFile {
     /// [`GenesisError::Field`] names the first field that is wrong, bindings of network keys included.
     pub fn parse(&self) -> Result<Genesis, GenesisError> {
         let label = |field: &str, text: &str| Label::new(text).map_err(|e| wrong(field, e));
-        let ppm = |field: &str, parts| Ppm::new(parts).ok_or_else(|| wrong(field, "exceeds 1000000"));
         let key = |field: &str, text: &str| text.parse::<PublicKey>().map_err(|e| wrong(field, e));
         let mut assets = Vec::new();
         for (i, a) in self.assets.iter().enumerate() {
@@ -403,7 +344,7 @@ impl GenesisFile {
                 kind,
                 policy: KeyPolicy::new(a.threshold, keys).map_err(|e| wrong(at("keys"), e))?,
                 salt: hex_bytes(&a.salt).ok_or_else(|| wrong(at("salt"), "is 32 hex digits"))?,
-                risk: a.risk,
+                roles: Roles { risk: a.risk, arbiter: a.arbiter, auditor: a.auditor },
             });
         }
         let mut validators = Vec::new();
@@ -427,25 +368,13 @@ impl GenesisFile {
             .map_err(|_| wrong(at("binding"), "the validator key did not sign this name and network key"))?;
             validators.push(validator);
         }
-        let (p, c) = (&self.parameters, &self.consensus);
+        let c = &self.consensus;
         let genesis = Genesis {
             version: self.version,
             chain_id: label("chainId", &self.chain_id)?,
             time: Time(self.time_ms),
             assets,
-            parameters: Parameters {
-                day_ms: p.day_ms,
-                escrow_ms: p.escrow_ms,
-                window_ms: p.window_ms,
-                max_due_per_block: p.max_due_per_block,
-                fee: FeeSchedule {
-                    rate: ppm("parameters.fee.ratePpm", p.fee.rate_ppm)?,
-                    min: units("parameters.fee.min", &p.fee.min)?,
-                    cap: units("parameters.fee.cap", &p.fee.cap)?,
-                },
-                debit_cap: units("parameters.debitCap", &p.debit_cap)?,
-                gateway_daily_cap: units("parameters.gatewayDailyCap", &p.gateway_daily_cap)?,
-            },
+            parameters: self.parameters.parse()?,
             consensus: ConsensusParameters {
                 base_timeout_ms: c.base_timeout_ms,
                 heartbeat_ms: c.heartbeat_ms,
@@ -471,7 +400,9 @@ impl AccountFile {
             threshold: account.policy.threshold(),
             keys: account.policy.keys().iter().map(|k| KeyFile { key: k.key.to_string(), weight: k.weight }).collect(),
             salt: hex_text(&account.salt),
-            risk: account.risk,
+            risk: account.roles.risk,
+            arbiter: account.roles.arbiter,
+            auditor: account.roles.auditor,
         }
     }
 }
@@ -503,23 +434,24 @@ mod tests {
             keys: vec![KeyFile { key: SecretKey::from_seed([seed; 32]).public().to_string(), weight: 1 }],
             salt: "00".repeat(16),
             risk: false,
+            arbiter: false,
+            auditor: false,
         };
         let voting = SecretKey::from_seed([10; 32]);
         let name = Label::new("northwind").unwrap();
         let network = SecretKey::from_seed([11; 32]).public();
         GenesisFile {
-            version: 1,
+            version: GENESIS_VERSION,
             chain_id: "test".into(),
             time_ms: 1_700_000_000_000,
             assets: vec![AssetFile { code: "USD".into(), scale: 2 }],
             parameters: ParametersFile {
                 day_ms: 1000,
                 escrow_ms: 5000,
-                window_ms: 0,
                 max_due_per_block: 100,
-                fee: FeeFile { rate_ppm: 0, min: "0".into(), cap: "0".into() },
                 debit_cap: "100000".into(),
                 gateway_daily_cap: "1000000000".into(),
+                ..ParametersFile::default()
             },
             consensus: ConsensusFile {
                 base_timeout_ms: 1000,
@@ -548,7 +480,7 @@ mod tests {
     #[test]
     fn each_bad_field_is_named() {
         let cases: [(&str, Change); 9] = [
-            ("version", |g| g.version = 2),
+            ("version", |g| g.version = 1),
             ("chainId", |g| g.chain_id = " x".into()),
             ("assets", |g| g.assets.clear()),
             ("assets[0].code", |g| g.assets[0].code = "usd".into()),

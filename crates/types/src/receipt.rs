@@ -7,8 +7,9 @@ use crate::account::{AccountKind, AccountStatus};
 use crate::amount::Amount;
 use crate::asset::AssetCode;
 use crate::codec::encode;
-use crate::ids::{AccountId, Label, TxId};
-use crate::transaction::{ItemRef, OrderKey};
+use crate::ids::{AccountId, Height, Label, Time, TxId};
+use crate::parameters::Parameter;
+use crate::transaction::{CouponRef, ItemRef, OrderKey};
 
 /// What made a receipt.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -23,6 +24,20 @@ pub enum Cause {
         asset: AssetCode,
         /// Its number.
         window: u64,
+    },
+    /// A campaign whose time is up.
+    CampaignDeadline {
+        /// The platform that opened it.
+        platform: AccountId,
+        /// Its name there.
+        campaign: Label,
+    },
+    /// A proposal whose height has come.
+    ProposalDue {
+        /// Who proposed.
+        proposer: AccountId,
+        /// Its name there.
+        proposal: Label,
     },
 }
 
@@ -88,6 +103,12 @@ pub enum OrderState {
     PartRefunded,
     /// Wholly given back.
     Refunded,
+    /// Reserved; waits for capture, void or its time-out.
+    Held,
+    /// The reservation was returned.
+    Voided,
+    /// Waits for arbiters.
+    Disputed,
 }
 
 impl OrderState {
@@ -100,6 +121,9 @@ impl OrderState {
             OrderState::Settled => "SETTLED",
             OrderState::PartRefunded => "PART_REFUNDED",
             OrderState::Refunded => "REFUNDED",
+            OrderState::Held => "HELD",
+            OrderState::Voided => "VOIDED",
+            OrderState::Disputed => "DISPUTED",
         }
     }
 }
@@ -281,6 +305,290 @@ pub enum Event {
         asset: AssetCode,
         /// How much.
         amount: Amount,
+    },
+    /// An account has other keys.
+    KeysSet {
+        /// Whose.
+        account: AccountId,
+    },
+    /// An account's tier changed.
+    TierSet {
+        /// Whose.
+        account: AccountId,
+        /// To what.
+        tier: u8,
+        /// Salted hash of the attestation.
+        attestation: Hash,
+    },
+    /// Part or all of a hold was taken.
+    OrderCaptured {
+        /// Which order.
+        order: OrderKey,
+        /// How much.
+        amount: Amount,
+    },
+    /// A hold was returned by a platform.
+    OrderVoided {
+        /// Which order.
+        order: OrderKey,
+        /// Why.
+        reason: Label,
+    },
+    /// An order is disputed.
+    DisputeOpened {
+        /// Which order.
+        order: OrderKey,
+        /// Why.
+        reason: Label,
+        /// Hash of the evidence.
+        evidence: Hash,
+    },
+    /// A dispute ended.
+    DisputeResolved {
+        /// Which order.
+        order: OrderKey,
+        /// The arbiters' account; `None` if nobody resolved it in time.
+        by: Option<AccountId>,
+        /// How much went back.
+        refunded: Amount,
+    },
+    /// A campaign holds its budget.
+    CampaignCreated {
+        /// The platform that opened it.
+        platform: AccountId,
+        /// Its name there.
+        campaign: Label,
+        /// Asset of the budget.
+        asset: AssetCode,
+        /// How much.
+        budget: Amount,
+    },
+    /// A coupon exists.
+    CouponIssued {
+        /// The coupon.
+        coupon: CouponRef,
+        /// Its campaign.
+        campaign: Label,
+        /// The only account that may use it.
+        holder: Option<AccountId>,
+    },
+    /// A coupon paid part of an order.
+    CouponUsed {
+        /// The coupon.
+        coupon: CouponRef,
+        /// The order.
+        order: OrderKey,
+        /// How much it paid.
+        amount: Amount,
+    },
+    /// A coupon can be used again because its order was wholly given back.
+    CouponRestored {
+        /// The coupon.
+        coupon: CouponRef,
+    },
+    /// A campaign ended and returned what was left.
+    CampaignEnded {
+        /// The platform that opened it.
+        platform: AccountId,
+        /// Its name there.
+        campaign: Label,
+        /// How much went back to the sponsors.
+        returned: Amount,
+    },
+    /// A platform may charge a payer.
+    MandateCreated {
+        /// The payer.
+        payer: AccountId,
+        /// The mandate's name there.
+        mandate: Label,
+        /// The platform.
+        payee: AccountId,
+    },
+    /// A mandate was charged.
+    MandateCharged {
+        /// The payer.
+        payer: AccountId,
+        /// The mandate's name there.
+        mandate: Label,
+        /// Which period.
+        period: u64,
+        /// The order placed.
+        order: OrderKey,
+    },
+    /// A mandate ended.
+    MandateCancelled {
+        /// The payer.
+        payer: AccountId,
+        /// The mandate's name there.
+        mandate: Label,
+        /// Who ended it.
+        by: AccountId,
+    },
+    /// Units of an entitlement were consumed.
+    UnitsConsumed {
+        /// Its id.
+        entitlement: Hash,
+        /// How many.
+        units: u64,
+        /// How many are left.
+        left: u64,
+    },
+    /// Money is locked to a hash.
+    HtlcLocked {
+        /// Who locked it.
+        owner: AccountId,
+        /// The lock's name there.
+        htlc_id: Label,
+        /// Who may claim.
+        to: AccountId,
+        /// Asset locked.
+        asset: AssetCode,
+        /// How much.
+        amount: Amount,
+        /// SHA-256 of the preimage.
+        hash: Hash,
+        /// First block time at which it can no longer be claimed.
+        deadline: Time,
+    },
+    /// Locked money was claimed; the preimage is public now.
+    HtlcClaimed {
+        /// Who locked it.
+        owner: AccountId,
+        /// The lock's name there.
+        htlc_id: Label,
+        /// What hashes to the lock's hash.
+        preimage: Hash,
+    },
+    /// Locked money was taken back.
+    HtlcRefunded {
+        /// Who locked it.
+        owner: AccountId,
+        /// The lock's name there.
+        htlc_id: Label,
+    },
+    /// Two assets were exchanged.
+    FxConverted {
+        /// Who offered.
+        maker: AccountId,
+        /// The quote's name there.
+        quote_id: Label,
+        /// Who took it.
+        taker: AccountId,
+        /// Asset that the maker gave.
+        gives_asset: AssetCode,
+        /// How much of it.
+        gives: Amount,
+        /// Asset that the maker took.
+        takes_asset: AssetCode,
+        /// How much of it.
+        takes: Amount,
+        /// What the taker paid on top.
+        spread: Amount,
+    },
+    /// A report is anchored.
+    ReportAnchored {
+        /// By whom.
+        by: AccountId,
+        /// The period it is about.
+        period: Label,
+        /// The channel it is about.
+        channel: Label,
+        /// Hash of the report.
+        root: Hash,
+    },
+    /// A value for a parameter is proposed.
+    ProposalMade {
+        /// Who proposed.
+        proposer: AccountId,
+        /// Its name there.
+        proposal: Label,
+        /// Which parameter.
+        parameter: Parameter,
+        /// The value.
+        value: u64,
+        /// The first block that shall work with it.
+        from_height: Height,
+    },
+    /// A validator's platform approved a proposal.
+    ProposalApproved {
+        /// Who proposed.
+        proposer: AccountId,
+        /// Its name there.
+        proposal: Label,
+        /// Who approved.
+        by: AccountId,
+        /// How many validators have approved now.
+        approvals: u32,
+    },
+    /// A parameter has another value from the next block on.
+    ParameterSet {
+        /// Which parameter.
+        parameter: Parameter,
+        /// The value.
+        value: u64,
+    },
+    /// A proposal could not take effect, because its value does not fit the other parameters any more.
+    ProposalVoid {
+        /// Who proposed.
+        proposer: AccountId,
+        /// Its name there.
+        proposal: Label,
+    },
+    /// Cover became available money again.
+    CollateralUnlocked {
+        /// Whose.
+        account: AccountId,
+        /// Asset unlocked.
+        asset: AssetCode,
+        /// How much less.
+        amount: Amount,
+    },
+    /// Money went into the mutual fund.
+    FundContributed {
+        /// Whose.
+        account: AccountId,
+        /// Asset.
+        asset: AssetCode,
+        /// How much more.
+        amount: Amount,
+    },
+    /// Money left the mutual fund for who had paid it in.
+    FundReleased {
+        /// Whose.
+        account: AccountId,
+        /// Asset.
+        asset: AssetCode,
+        /// How much less.
+        amount: Amount,
+    },
+    /// The mutual fund paid for a platform that could not.
+    FundUsed {
+        /// Who could not pay.
+        debtor: AccountId,
+        /// Whose contribution it was.
+        contributor: AccountId,
+        /// Asset.
+        asset: AssetCode,
+        /// How much.
+        amount: Amount,
+    },
+    /// A closed order was replaced by its digest.
+    OrderArchived {
+        /// Which order.
+        order: OrderKey,
+        /// Hash of what it was.
+        digest: Hash,
+    },
+    /// A platform's refunds reached the alarm's share of its volume in this period.
+    RefundAlarm {
+        /// The platform that sells.
+        platform: AccountId,
+        /// Asset.
+        asset: AssetCode,
+        /// Refunds of the period in minor units.
+        refunded: u128,
+        /// Volume of the period in minor units.
+        volume: u128,
     },
 }
 

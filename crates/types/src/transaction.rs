@@ -12,7 +12,9 @@ use crate::account::{AccountKind, AccountStatus, KeyPolicy};
 use crate::amount::{Amount, Ppm};
 use crate::asset::AssetCode;
 use crate::codec::{encode, refuse};
-use crate::ids::{AccountId, Label, Time, TxId};
+use crate::ids::{AccountId, Height, Label, Time, TxId};
+use crate::parameters::Parameter;
+use crate::quote::FxQuote;
 
 /// Version of the body layout.
 pub const BODY_VERSION: u8 = 1;
@@ -20,6 +22,12 @@ pub const BODY_VERSION: u8 = 1;
 pub const MAX_SIGNATURES: usize = 128;
 /// Most actions in a batch.
 pub const MAX_BATCH: usize = 128;
+/// Most sponsors of a campaign.
+pub const MAX_SPONSORS: usize = 8;
+/// Most orders that one action archives.
+pub const MAX_ARCHIVED: usize = 64;
+/// The span over which a mandate's charges are summed: 30 days, in milliseconds.
+pub const MANDATE_SPAN_MS: u64 = 30 * 86_400_000;
 /// Most legs in a plan.
 pub const MAX_LEGS: usize = 16;
 /// How far in the future a transaction may be valid, in milliseconds of block time.
@@ -50,6 +58,14 @@ impl Body {
         bytes
     }
 
+    /// The quotes that it takes, in order.
+    pub(crate) fn quotes(&self) -> impl Iterator<Item = &FxConvert> {
+        self.payload.actions().iter().filter_map(|action| match action {
+            Action::FxConvert(convert) => Some(convert),
+            _ => None,
+        })
+    }
+
     /// The transaction's id on that chain.
     pub fn id(&self, chain: &Hash) -> TxId {
         TxId(sha256(&self.signing_bytes(chain)))
@@ -58,11 +74,7 @@ impl Body {
     /// Signs with `keys`. Signatures are sorted by key, each key once.
     pub fn sign(self, chain: &Hash, keys: &[&SecretKey]) -> Transaction {
         let bytes = self.signing_bytes(chain);
-        let mut signatures: Vec<SignedBy> =
-            keys.iter().map(|k| SignedBy { key: k.public(), signature: k.sign(&bytes) }).collect();
-        signatures.sort_by_key(|s| s.key);
-        signatures.dedup_by_key(|s| s.key);
-        Transaction { body: self, signatures }
+        Transaction { body: self, signatures: SignedBy::all(&bytes, keys) }
     }
 }
 
@@ -133,6 +145,56 @@ pub enum Action {
     CloseWindow(CloseWindow),
     /// A platform settles the oldest closed window.
     SettleWindow(SettleWindow),
+    /// An owner gives its account other keys.
+    SetKeys(SetKeys),
+    /// Sets an account's tier after identity checks.
+    SetTier(SetTier),
+    /// A payer reserves the money of an order.
+    Hold(Hold),
+    /// A platform takes part or all of a hold.
+    Capture(Capture),
+    /// A platform returns a hold.
+    Void(Void),
+    /// A payer disputes an order.
+    OpenDispute(OpenDispute),
+    /// Arbiters end a dispute.
+    Resolve(Resolve),
+    /// A platform opens a campaign of coupons.
+    CreateCampaign(CreateCampaign),
+    /// A platform issues a coupon of its campaign.
+    IssueCoupon(IssueCoupon),
+    /// A platform ends its campaign early.
+    ExpireCampaign(ExpireCampaign),
+    /// A payer lets a platform charge for renewals.
+    CreateMandate(CreateMandate),
+    /// A platform charges a mandate.
+    Charge(Charge),
+    /// Payer or platform ends a mandate.
+    CancelMandate(CancelMandate),
+    /// A host counts units of a metered entitlement.
+    Consume(Consume),
+    /// An owner locks money to a hash.
+    HtlcLock(HtlcLock),
+    /// A receiver claims locked money with the preimage.
+    HtlcClaim(HtlcClaim),
+    /// An owner takes locked money back after its deadline.
+    HtlcRefund(HtlcRefund),
+    /// A taker exchanges at a maker's quote.
+    FxConvert(FxConvert),
+    /// An auditor or gateway anchors a reconciliation report.
+    AnchorReport(AnchorReport),
+    /// A validator's platform proposes a parameter.
+    Propose(Propose),
+    /// A validator's platform approves a proposal.
+    Approve(Approve),
+    /// A platform takes back cover that its positions do not need.
+    UnlockCollateral(UnlockCollateral),
+    /// A platform pays into the mutual fund of an asset.
+    FundContribute(FundContribute),
+    /// A platform takes its contribution back.
+    FundRelease(FundRelease),
+    /// A platform archives closed orders.
+    ArchiveOrders(ArchiveOrders),
 }
 
 /// Opens an account; its id follows from policy and salt. Sent by a platform for its users and creators.
@@ -317,6 +379,8 @@ pub struct RegisterItem {
     pub asset: AssetCode,
     /// What it costs.
     pub price: Price,
+    /// Taken off the price; payees share what is left.
+    pub discount: Ppm,
     /// Tax, if any.
     pub tax: Option<TaxRule>,
     /// The sender's plan that splits the net price.
@@ -360,6 +424,8 @@ pub enum PayMode {
     Maturing(u16),
     /// The origin collected it off the ledger and owes it through the netting window. Needs the origin's signature too.
     Window,
+    /// Reserved, until a capture takes part or all of it. The mode of orders that [`Hold`] places; [`Pay`] refuses it.
+    Hold,
 }
 
 /// Who bears the network fee, in parts per million that sum to 10^6.
@@ -394,6 +460,8 @@ pub struct Pay {
     pub item: ItemRef,
     /// The price, for items with an open price only.
     pub price: Option<Amount>,
+    /// A coupon that pays part of it.
+    pub coupon: Option<CouponRef>,
     /// When it settles.
     pub mode: PayMode,
     /// Who bears the network fee.
@@ -449,6 +517,359 @@ pub struct SettleWindow {
     pub window: u64,
 }
 
+/// Gives the sender's account other keys; its id stays. The new keys sign too, by their own threshold, so that nobody
+/// locks itself out.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SetKeys {
+    /// The new policy.
+    pub policy: KeyPolicy,
+}
+
+/// Sets an account's tier. Sent by the Risk role, or by the platform that opened the account.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SetTier {
+    /// Whose.
+    pub account: AccountId,
+    /// 1 to 3.
+    pub tier: u8,
+    /// Salted hash of the attestation, which stays off the ledger.
+    pub attestation: Hash,
+}
+
+/// A coupon: unique serial of a platform.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct CouponRef {
+    /// The platform that issued it.
+    pub platform: AccountId,
+    /// Its serial there.
+    pub serial: Label,
+}
+
+/// Places an order whose money is reserved until the origin captures or voids it, or its time is up. The sender is the
+/// payer; who must sign is as for [`Pay`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Hold {
+    /// The platform that sells; first half of the order's business key.
+    pub origin: AccountId,
+    /// Its name for the order; second half of the business key.
+    pub order_id: Label,
+    /// What is bought.
+    pub item: ItemRef,
+    /// The price, for items with an open price only.
+    pub price: Option<Amount>,
+    /// A coupon that pays part of it.
+    pub coupon: Option<CouponRef>,
+    /// Who bears the network fee.
+    pub fee_bearer: FeeBearer,
+    /// What the payer agrees to pay in all, if the whole is captured; another result is refused (205).
+    pub expected_total: Amount,
+}
+
+/// Takes part or all of a hold and settles it; the rest goes back to where it came from. Sent by the origin.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Capture {
+    /// Which order.
+    pub order: OrderKey,
+    /// How much of what is reserved (by the payer and by others), above zero.
+    pub amount: Amount,
+}
+
+/// Returns the whole of a hold. Sent by the order's origin or host.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Void {
+    /// Which order.
+    pub order: OrderKey,
+    /// Why, for the audit event.
+    pub reason: Label,
+}
+
+/// Disputes an order: what it still holds is frozen, and nothing is refunded, until arbiters resolve it. Sent by the
+/// payer; once per order.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct OpenDispute {
+    /// Which order.
+    pub order: OrderKey,
+    /// Why, for the audit event.
+    pub reason: Label,
+    /// Hash of the evidence, which stays off the ledger.
+    pub evidence: Hash,
+}
+
+/// Ends a dispute: a share of what may be refunded goes back, the rest is the payees'. Sent by an account with the
+/// Arbiter role that is no party to the order.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Resolve {
+    /// Which order.
+    pub order: OrderKey,
+    /// The share that goes back.
+    pub refund: Ppm,
+    /// Why, for the audit event.
+    pub reason: Label,
+}
+
+/// Who funds a campaign, and in what part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct Sponsor {
+    /// Who.
+    pub account: AccountId,
+    /// Its share of the budget; all shares of a campaign sum to 10^6.
+    pub share: Ppm,
+}
+
+/// What a coupon pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum CouponValue {
+    /// This much, but at most the net price.
+    Fixed(Amount),
+    /// A share of the net price.
+    Rate {
+        /// The share.
+        rate: Ppm,
+        /// At most this much.
+        cap: Amount,
+    },
+}
+
+/// What coupons of a campaign are good for, besides that the campaign's platform sells the order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum CouponScope {
+    /// Every item.
+    Any,
+    /// Items that this platform hosts.
+    Host(AccountId),
+    /// Items of this creator.
+    Creator(AccountId),
+    /// Every version of one item.
+    Item {
+        /// The platform that hosts it.
+        host: AccountId,
+        /// Its name there.
+        item: Label,
+    },
+}
+
+/// Opens a campaign: its budget moves from the sponsors into it. Sponsors other than the sender sign too.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct CreateCampaign {
+    /// Unique within the sender's campaigns, for ever.
+    pub campaign: Label,
+    /// Asset of all amounts.
+    pub asset: AssetCode,
+    /// 1 to [`MAX_SPONSORS`], sorted by account, each once.
+    pub sponsors: Vec<Sponsor>,
+    /// What all coupons together may pay, above zero.
+    pub budget: Amount,
+    /// What one coupon pays.
+    pub value: CouponValue,
+    /// Least net price of an order.
+    pub min_price: Amount,
+    /// What coupons are good for.
+    pub scope: CouponScope,
+    /// How many of its coupons one account may use; 0 for any number.
+    pub per_user: u32,
+    /// From when coupons may be used.
+    pub starts: Time,
+    /// When it ends by itself: coupons can no longer be used, and what is left returns to the sponsors.
+    pub ends: Time,
+}
+
+/// Issues a coupon of the sender's campaign.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct IssueCoupon {
+    /// Which campaign.
+    pub campaign: Label,
+    /// Unique within the sender's coupons, for ever.
+    pub serial: Label,
+    /// The only account that may use it; `None` for whoever knows the serial first.
+    pub holder: Option<AccountId>,
+}
+
+/// Ends the sender's campaign before its time.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ExpireCampaign {
+    /// Which campaign.
+    pub campaign: Label,
+}
+
+/// Lets a platform charge the sender for one item, once a period.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct CreateMandate {
+    /// Unique within the sender's mandates, for ever.
+    pub mandate: Label,
+    /// The platform that may charge and sells the orders.
+    pub payee: AccountId,
+    /// The platform that hosts the item.
+    pub host: AccountId,
+    /// The item, in any version.
+    pub item: Label,
+    /// Asset of the amounts.
+    pub asset: AssetCode,
+    /// Most a charge may take in all.
+    pub max_per_charge: Amount,
+    /// Most the charges of each [`MANDATE_SPAN_MS`] since `starts` may take together.
+    pub max_per_month: Amount,
+    /// Length of a period in milliseconds; one charge a period.
+    pub interval_ms: u64,
+    /// When the first period begins.
+    pub starts: Time,
+    /// From then on nothing may be charged.
+    pub ends: Time,
+}
+
+/// Charges a mandate: places an order that settles at once. Sent by the mandate's payee.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Charge {
+    /// Whose mandate.
+    pub payer: AccountId,
+    /// Which mandate.
+    pub mandate: Label,
+    /// Which period, from 0; the current one.
+    pub period: u64,
+    /// The sender's name for the order.
+    pub order_id: Label,
+    /// What is bought: the mandate's item in some version.
+    pub item: ItemRef,
+    /// The price, for items with an open price only.
+    pub price: Option<Amount>,
+    /// Who bears the network fee.
+    pub fee_bearer: FeeBearer,
+    /// What is charged in all; another result is refused (205).
+    pub expected_total: Amount,
+}
+
+/// Ends a mandate. Sent by its payer or its payee.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct CancelMandate {
+    /// Whose mandate.
+    pub payer: AccountId,
+    /// Which mandate.
+    pub mandate: Label,
+}
+
+/// Counts units of a metered entitlement. Sent by the host. Naming where the count begins makes each unit count once,
+/// however often the action is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Consume {
+    /// The order that bought it.
+    pub order: OrderKey,
+    /// How many units were consumed before.
+    pub from: u64,
+    /// How many more, above zero.
+    pub units: u64,
+}
+
+/// Locks the sender's money to a hash: whoever is named may claim it with the preimage until the deadline; afterwards
+/// the sender may take it back.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct HtlcLock {
+    /// Unique within the sender's locks, for ever.
+    pub htlc_id: Label,
+    /// Who may claim.
+    pub to: AccountId,
+    /// Asset of the amount.
+    pub asset: AssetCode,
+    /// How much, above zero.
+    pub amount: Amount,
+    /// SHA-256 of the preimage.
+    pub hash: Hash,
+    /// First block time at which it can no longer be claimed.
+    pub deadline: Time,
+}
+
+/// Claims locked money. Sent by whom the lock names.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct HtlcClaim {
+    /// Who locked it.
+    pub owner: AccountId,
+    /// Which lock.
+    pub htlc_id: Label,
+    /// What hashes to the lock's hash.
+    pub preimage: [u8; 32],
+}
+
+/// Takes locked money back from its deadline on. Sent by who locked it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct HtlcRefund {
+    /// Which lock.
+    pub htlc_id: Label,
+}
+
+/// Exchanges at a quote. The sender is the taker.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct FxConvert {
+    /// The maker's offer.
+    pub quote: FxQuote,
+    /// The maker's signatures over it, sorted by key, each key once.
+    pub signatures: Vec<SignedBy>,
+}
+
+/// Anchors the hash of a reconciliation report. Sent by an account with the Auditor role, or by a gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AnchorReport {
+    /// The period it is about, such as `2026-11`. With the channel unique within the sender's reports.
+    pub period: Label,
+    /// The channel it is about.
+    pub channel: Label,
+    /// Hash of the report.
+    pub root: Hash,
+}
+
+/// Proposes a value for a parameter; counts as the proposer's approval. Sent by a platform that runs a validator.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Propose {
+    /// Unique within the sender's proposals, for ever.
+    pub proposal: Label,
+    /// Which parameter.
+    pub parameter: Parameter,
+    /// Its new value: milliseconds, minor units, parts per million or a count.
+    pub value: u64,
+    /// The first block that works with it, if it is approved in time; else the block after its approval.
+    pub from_height: Height,
+}
+
+/// Approves a proposal. Sent by a platform that runs a validator.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Approve {
+    /// Who proposed.
+    pub proposer: AccountId,
+    /// Which proposal.
+    pub proposal: Label,
+}
+
+/// Moves what the sender's positions do not need from its collateral to its available money.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct UnlockCollateral {
+    /// Asset of the amount.
+    pub asset: AssetCode,
+    /// How much, above zero.
+    pub amount: Amount,
+}
+
+/// Moves the sender's available money into the mutual fund, which bears what a defaulting platform cannot.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct FundContribute {
+    /// Asset of the amount.
+    pub asset: AssetCode,
+    /// How much, above zero.
+    pub amount: Amount,
+}
+
+/// Takes back part or all of the sender's contribution to the mutual fund, while no window of the asset waits.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct FundRelease {
+    /// Asset of the amount.
+    pub asset: AssetCode,
+    /// How much, above zero.
+    pub amount: Amount,
+}
+
+/// Replaces closed orders that are old enough by their keys and digests. Sent by the platform that sold them.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ArchiveOrders {
+    /// The sender's names of the orders: 1 to [`MAX_ARCHIVED`].
+    pub orders: Vec<Label>,
+}
+
 /// A key and its signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct SignedBy {
@@ -456,6 +877,17 @@ pub struct SignedBy {
     pub key: PublicKey,
     /// Its signature over [`Body::signing_bytes`].
     pub signature: Signature,
+}
+
+impl SignedBy {
+    /// Signatures over `bytes`, sorted by key, each key once.
+    pub(crate) fn all(bytes: &[u8], keys: &[&SecretKey]) -> Vec<SignedBy> {
+        let mut signatures: Vec<SignedBy> =
+            keys.iter().map(|k| SignedBy { key: k.public(), signature: k.sign(bytes) }).collect();
+        signatures.sort_by_key(|s| s.key);
+        signatures.dedup_by_key(|s| s.key);
+        signatures
+    }
 }
 
 /// A body and signatures over it, sorted by key, each key once, 1 to [`MAX_SIGNATURES`].
@@ -483,6 +915,18 @@ impl<Context> Decode<Context> for Transaction {
         if !signatures.is_sorted_by(|a, b| a.key < b.key) {
             return Err(refuse("signatures must be sorted by key, each key once".into()));
         }
+        let mut all = signatures.len();
+        for quoted in body.quotes() {
+            if quoted.signatures.is_empty() || !quoted.signatures.is_sorted_by(|a, b| a.key < b.key) {
+                return Err(refuse("signatures of a quote must be there, sorted by key, each key once".into()));
+            }
+            all += quoted.signatures.len();
+        }
+        if all > MAX_SIGNATURES {
+            return Err(refuse(format!(
+                "a transaction has at most {MAX_SIGNATURES} signatures with its quotes', not {all}"
+            )));
+        }
         Ok(Transaction { body, signatures })
     }
 }
@@ -496,7 +940,7 @@ pub struct BadSignature {
     pub key: PublicKey,
 }
 
-/// A transaction all of whose signatures verify on one chain. Whether the keys may act for the sender is the contract's
+/// A transaction all of whose signatures verify on one chain, those of the quotes it takes included. Whether the keys may act for the sender is the contract's
 /// to judge. The only ways in are the verify functions of this module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedTransaction {
@@ -532,7 +976,7 @@ impl VerifiedTransaction {
 }
 
 impl Transaction {
-    /// Verifies every signature.
+    /// Verifies every signature, those of quotes included.
     ///
     /// # Errors
     /// [`BadSignature`] names the first key whose signature fails.
@@ -540,6 +984,12 @@ impl Transaction {
         let bytes = self.body.signing_bytes(chain);
         for s in &self.signatures {
             verify(&s.key, &bytes, &s.signature).map_err(|_| BadSignature { key: s.key })?;
+        }
+        for quoted in self.body.quotes() {
+            let bytes = quoted.quote.signing_bytes(chain);
+            for s in &quoted.signatures {
+                verify(&s.key, &bytes, &s.signature).map_err(|_| BadSignature { key: s.key })?;
+            }
         }
         Ok(VerifiedTransaction { id: TxId(sha256(&bytes)), transaction: self })
     }
@@ -556,6 +1006,13 @@ pub fn verify_all(transactions: Vec<Transaction>, chain: &Hash) -> Vec<Result<Ve
         for s in &transaction.signatures {
             batch.push(&s.key, &bytes, &s.signature);
             owners.push((at, s.key));
+        }
+        for quoted in transaction.body.quotes() {
+            let bytes = quoted.quote.signing_bytes(chain);
+            for s in &quoted.signatures {
+                batch.push(&s.key, &bytes, &s.signature);
+                owners.push((at, s.key));
+            }
         }
     }
     let mut bad = std::collections::BTreeMap::new();

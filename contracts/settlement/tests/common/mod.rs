@@ -41,16 +41,22 @@ pub fn parameters() -> Parameters {
     Parameters {
         day_ms: 1000,
         escrow_ms: 5000,
-        window_ms: 0,
+        hold_ms: 5000,
+        dispute_ms: 20_000,
+        resolve_ms: 20_000,
         max_due_per_block: 100,
-        fee: FeeSchedule { rate: Ppm::ZERO, min: Amount::ZERO, cap: Amount::ZERO },
         debit_cap: fen(100_000),
         gateway_daily_cap: fen(10_000_000),
+        ..Parameters::BASE
     }
 }
 
+fn roles(name: &str) -> Roles {
+    Roles { risk: name == "risk", arbiter: name == "arbiter", auditor: name == "auditor" }
+}
+
 pub fn fee(rate: u32) -> FeeSchedule {
-    FeeSchedule { rate: ppm(rate), min: Amount::ZERO, cap: fen(1_000_000) }
+    FeeSchedule { rate: ppm(rate), min: Amount::ZERO, cap: fen(1_000_000), ..FeeSchedule::default() }
 }
 
 pub fn leg(payee: Payee, rate: u32) -> PlanLeg {
@@ -74,6 +80,8 @@ pub struct World {
     pub fees: AccountId,
     pub tax: AccountId,
     pub risk: AccountId,
+    pub arbiter: AccountId,
+    pub auditor: AccountId,
     pub suspense: Option<AccountId>,
     /// User of p.
     pub alice: AccountId,
@@ -96,6 +104,8 @@ pub fn genesis(parameters: Parameters, suspense: bool) -> (Genesis, BTreeMap<Str
         ("fees", AccountKind::NetworkFee),
         ("tax", AccountKind::Tax),
         ("risk", AccountKind::Platform),
+        ("arbiter", AccountKind::Platform),
+        ("auditor", AccountKind::Platform),
     ];
     if suspense {
         kinds.push(("suspense", AccountKind::Suspense));
@@ -103,7 +113,7 @@ pub fn genesis(parameters: Parameters, suspense: bool) -> (Genesis, BTreeMap<Str
     for (i, (name, kind)) in kinds.into_iter().enumerate() {
         let key = secret(i as u8 + 1);
         let policy = KeyPolicy::single(key.public());
-        let account = GenesisAccount { name: label(name), kind, policy, salt: [0; 16], risk: name == "risk" };
+        let account = GenesisAccount { name: label(name), kind, policy, salt: [0; 16], roles: roles(name) };
         keys.insert(name.to_string(), (account.id(), key));
         accounts.push(account);
     }
@@ -156,6 +166,8 @@ impl World {
             fees: id("fees"),
             tax: id("tax"),
             risk: id("risk"),
+            arbiter: id("arbiter"),
+            auditor: id("auditor"),
             suspense: suspense.then(|| id("suspense")),
             keys: named.into_values().collect(),
             spare: BTreeMap::new(),
@@ -246,6 +258,7 @@ impl World {
     fn signers(&self, sender: AccountId, actions: &[Action]) -> Vec<AccountId> {
         let origins = actions.iter().filter_map(|action| match action {
             Action::Pay(pay) => Some(pay.origin).filter(|origin| self.keys.contains_key(origin)),
+            Action::Hold(hold) => Some(hold.origin).filter(|origin| self.keys.contains_key(origin)),
             _ => None,
         });
         origins.chain([sender]).collect()
@@ -369,6 +382,7 @@ pub fn item(name: &str, version: u32, creator: AccountId) -> RegisterItem {
         version,
         asset: cny(),
         price: Price::Open { min: fen(1), max: Amount::MAX },
+        discount: Ppm::ZERO,
         tax: None,
         plan: label(name),
         plan_version: 1,
@@ -383,6 +397,7 @@ pub fn pay(origin: AccountId, id: &str, host: AccountId, name: &str, price: u64)
         order_id: label(id),
         item: ItemRef { host, item: label(name), version: 1 },
         price: Some(fen(price)),
+        coupon: None,
         mode: PayMode::Instant,
         fee_bearer: FeeBearer::PAYER,
         expected_total: fen(price),

@@ -3,7 +3,13 @@
 //! genesis state gives the same bytes and the same receipts.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "../common/mod.rs"]
 mod common;
+
+mod campaigns;
+mod exchange;
+mod orders;
+mod rules;
 
 use std::collections::BTreeSet;
 
@@ -30,7 +36,7 @@ struct Op {
 
 fn op() -> impl Strategy<Value = Op> {
     let units = prop_oneof![3 => 1..2_000u64, 1 => Just(0), 1 => 1..200_000u64];
-    (0..34u8, 0..11u8, 0..12u8, 0..12u8, 0..8u8, units, prop::bool::weighted(0.85))
+    (0..58u8, 0..11u8, 0..12u8, 0..12u8, 0..8u8, units, prop::bool::weighted(0.85))
         .prop_map(|(kind, who, a, b, c, units, honest)| Op { kind, who, a, b, c, units, honest })
 }
 
@@ -138,6 +144,10 @@ fn action(w: &World, op: &Op) -> (AccountId, Vec<AccountId>, Action) {
             let owner = policy.account_id(&[0; 16]);
             (platform, vec![owner], Action::OpenAccount(OpenAccount { kind, policy, salt: [op.b; 16] }))
         }
+        34..=39 => orders::action(w, op).unwrap_or_else(|| alone(w.alice, transfer(to, op.units))),
+        40..=45 => campaigns::action(w, op).unwrap_or_else(|| alone(w.alice, transfer(to, op.units))),
+        46..=51 => rules::action(w, op).unwrap_or_else(|| alone(w.alice, transfer(to, op.units))),
+        52..=57 => exchange::action(w, op).unwrap_or_else(|| alone(w.alice, transfer(to, op.units))),
         _ if op.c.is_multiple_of(2) => alone(platform, plan("later", 1 + u32::from(op.a / 6), seventy())),
         _ => {
             let creator = pick(&people, op.who);
@@ -222,7 +232,7 @@ proptest! {
 fn the_machine_gets_everywhere() {
     let mut runner = TestRunner::deterministic();
     let (mut seen, mut codes) = (BTreeSet::new(), BTreeSet::new());
-    for _ in 0..120 {
+    for _ in 0..250 {
         let blocks = blocks().new_tree(&mut runner).unwrap().current();
         for (tx, receipt) in run(&blocks) {
             match &receipt.outcome {
