@@ -5,7 +5,8 @@
 //!
 //! Invariant: whatever order the unsettled windows' nets have, collateral covers them: it is at least
 //! [`cover_needed`], the highest sum of nets of the next windows to settle. Recording keeps it (305), refunds leave it
-//! alone, and a settlement that pays out tops it up first. So settling cannot fail, and no mutual fund is needed.
+//! alone, and a settlement that pays out tops it up first. So settling cannot fail; the mutual fund ([`crate::fund`]) stands
+//! behind it all the same.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use vostro_types::{AccountId, AccountKind, Amount, AssetCode, Event};
 use crate::authority::{Call, require_asset};
 use crate::books::{Books, Effects};
 use crate::deadlines::{self, Due};
+use crate::fund::Fund;
 use crate::ledger::{Ledger, Reader};
 use crate::model::{Leg, Netting, Obligation, Window};
 use crate::rejection::{Rejection, refuse};
@@ -43,12 +45,24 @@ pub(crate) fn lock(call: &Call<'_>, action: &LockCollateral, ledger: &mut dyn Le
     Ok(Done::Applied(books.commit(ledger)))
 }
 
-pub(crate) fn unlock(
-    _call: &Call<'_>,
-    _action: &UnlockCollateral,
-    _ledger: &mut dyn Ledger,
-) -> Result<Done, Rejection> {
-    Err(refuse::state("action"))
+pub(crate) fn unlock(call: &Call<'_>, action: &UnlockCollateral, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
+    let reader: &dyn Reader = &*ledger;
+    let (account, asset, amount) = (call.sender, action.asset, action.amount);
+    call.require_kind(AccountKind::Platform)?;
+    above_zero(amount, "amount")?;
+    require_asset(reader, asset)?;
+    let mut books = Books::default();
+    let left = books.balance(reader, account, asset).collateral.sub(amount).map_err(|_| refuse::funds("collateral"))?;
+    if left < cover_needed(&unsettled_nets(reader, asset, account)) {
+        return Err(refuse::cover("collateral"));
+    }
+
+    // Point of no return.
+    books.take(reader, account, asset, Bucket::Collateral, amount, Amount::ZERO);
+    // What it owes is paid from it first, like from any money that becomes available.
+    books.credit(reader, account, asset, amount);
+    books.event(Event::CollateralUnlocked { account, asset, amount });
+    Ok(Done::Applied(books.commit(ledger)))
 }
 
 /// What an account owes (positive) or is owed in each unsettled window, in the order in which they settle; the open one
@@ -309,6 +323,7 @@ pub(crate) fn settle(call: &Call<'_>, action: &SettleWindow, ledger: &mut dyn Le
     let nets: Vec<(AccountId, i128)> =
         NETS.walk(reader, &(asset, number)).map(|((_, _, account), net)| (account, net)).collect();
     let mut books = Books::default();
+    let mut fund = Fund::load(reader, asset);
     let mut paid = Amount::ZERO;
     for (debtor, net) in nets.iter().filter(|(_, net)| *net > 0) {
         let owed = to_amount(*net);
@@ -316,7 +331,8 @@ pub(crate) fn settle(call: &Call<'_>, action: &SettleWindow, ledger: &mut dyn Le
         let missing = books.take(reader, *debtor, asset, Bucket::Available, owed, Amount::ZERO);
         let missing = books.take(reader, *debtor, asset, Bucket::Collateral, missing, Amount::ZERO);
         if !missing.is_zero() {
-            return Err(refuse::cover("debtor")); // the module's invariant excludes it
+            // The module's invariant excludes it; should it fail all the same, nobody's settlement waits for it.
+            fund.bear(reader, &mut books, *debtor, missing)?;
         }
         paid = paid.add(owed).map_err(|_| refuse::overflow("net"))?;
     }
@@ -335,6 +351,7 @@ pub(crate) fn settle(call: &Call<'_>, action: &SettleWindow, ledger: &mut dyn Le
         }
         books.credit(reader, *creditor, asset, rest);
     }
+    fund.commit(ledger);
     netting.settled = number;
     NETTINGS.put(ledger, &asset, &netting);
     window.settled = Some(call.context.time);

@@ -787,9 +787,12 @@ pub struct HtlcClaim {
     pub preimage: [u8; 32],
 }
 
-/// Takes locked money back from its deadline on. Sent by who locked it.
+/// Returns locked money to its owner from its deadline on. Sent by the owner, or by the platform that opened its account
+/// (so that what a closed account locked is not lost).
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct HtlcRefund {
+    /// Who locked it.
+    pub owner: AccountId,
     /// Which lock.
     pub htlc_id: Label,
 }

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use vostro_types::{AccountId, AssetCode, Time};
+use vostro_types::{AccountId, AccountKind, AssetCode, Time};
 
-use super::{Summary, Violation, require};
+use super::{Summary, Violation, require, units};
 use crate::deadlines::Due;
 use crate::ledger::Reader;
 use crate::model::Window;
 use crate::netting::{cover_needed, highest_position};
 use crate::read;
-use crate::tables::{ASSETS, BALANCES, DEADLINES, NETS, NETTINGS, OBLIGATIONS, WINDOWS};
+use crate::tables::{ACCOUNTS, ASSETS, BALANCES, DEADLINES, FUND, NETS, NETTINGS, OBLIGATIONS, WINDOWS};
 
-pub(super) fn check(reader: &dyn Reader, _summary: &mut Summary) -> Result<(), Violation> {
+pub(super) fn check(reader: &dyn Reader, summary: &mut Summary) -> Result<(), Violation> {
     let mut due: BTreeMap<(AssetCode, u64), Time> = BTreeMap::new();
     for ((time, what), ()) in DEADLINES.walk(reader, &()) {
         let Due::Window(asset, window) = what else { continue };
@@ -24,6 +24,14 @@ pub(super) fn check(reader: &dyn Reader, _summary: &mut Summary) -> Result<(), V
         require(due.remove(&(asset, number)) == window.due, broken)?;
     }
     require(due.is_empty(), || Violation::Records { rule: "the queue names windows that exist" })?;
+    for ((asset, account), amount) in FUND.walk(reader, &()) {
+        let broken = |rule| move || Violation::Account { account, rule };
+        let platform = ACCOUNTS.get(reader, &account).is_some_and(|head| head.kind == AccountKind::Platform);
+        require(platform, broken("contributes to the fund as a platform"))?;
+        require(!amount.is_zero(), broken("contributes something to the fund"))?;
+        let money = summary.money.get_mut(&asset).ok_or_else(broken("contributes in an asset that exists"))?;
+        money.fund += units(amount);
+    }
     let cap = i128::from(read::parameters(reader).debit_cap.units());
     for (asset, _) in ASSETS.walk(reader, &()) {
         let netting = NETTINGS.get(reader, &asset).unwrap_or_default();
