@@ -10,30 +10,6 @@ use vostro_types::receipt::{Bucket, OrderState};
 use vostro_types::transaction::*;
 use vostro_types::*;
 
-/// What is given and done, and the refusal expected: code and what it is about.
-type Case = (&'static str, fn(&mut World) -> Receipt, (u16, &'static str));
-
-fn check(base: &World, cases: &[Case]) {
-    for (name, act, (code, about)) in cases {
-        let mut world = base.clone();
-        assert_eq!(refusal(&act(&mut world)), (*code, about.to_string()), "{name}");
-    }
-}
-
-const APPLIED: (u16, &str) = (0, "applied");
-const REPLAYED: (u16, &str) = (0, "replayed");
-
-/// alice and bob have 1000.00, p has 100.00; q offers "book" and p offers "own", each 70/20/8/2.
-fn shop() -> World {
-    let mut w = World::new();
-    w.deposit(w.alice, 100_000);
-    w.deposit(w.bob, 100_000);
-    w.deposit(w.p, 10_000);
-    w.offer(w.q, "book", seventy(), None);
-    w.offer(w.p, "own", seventy(), None);
-    w
-}
-
 fn buy(w: &World, id: &str, mode: PayMode) -> Action {
     Action::Pay(Pay { mode, ..pay(w.p, id, w.q, "book", 1000) })
 }

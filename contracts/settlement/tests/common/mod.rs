@@ -1,8 +1,11 @@
 //! A small network to test on: two platforms, two gateways, a few people, and every check after every block.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod exchange;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use vostro_crypto::sha256;
 use vostro_settlement::testing::MemLedger;
 use vostro_settlement::{BlockContext, apply, fire_deadlines, invariants, open_genesis, read};
 use vostro_types::genesis::{ConsensusParameters, FeeSchedule, GENESIS_VERSION, GenesisAccount, Parameters};
@@ -451,4 +454,28 @@ pub fn seventy() -> Vec<PlanLeg> {
         leg(Payee::Origin, 80_000),
         leg(Payee::Network, 20_000),
     ]
+}
+
+/// What is given and done, and the refusal expected: code and what it is about.
+pub type Case = (&'static str, fn(&mut World) -> Receipt, (u16, &'static str));
+
+pub fn check(base: &World, cases: &[Case]) {
+    for (name, act, (code, about)) in cases {
+        let mut world = base.clone();
+        assert_eq!(refusal(&act(&mut world)), (*code, about.to_string()), "{name}");
+    }
+}
+
+pub const APPLIED: (u16, &str) = (0, "applied");
+pub const REPLAYED: (u16, &str) = (0, "replayed");
+
+/// alice and bob have 1000.00, p has 100.00; q offers "book" and p offers "own", each 70/20/8/2.
+pub fn shop() -> World {
+    let mut w = World::new();
+    w.deposit(w.alice, 100_000);
+    w.deposit(w.bob, 100_000);
+    w.deposit(w.p, 10_000);
+    w.offer(w.q, "book", seventy(), None);
+    w.offer(w.p, "own", seventy(), None);
+    w
 }
