@@ -220,8 +220,61 @@ fn the_page_lists_tables_and_codes() {
         assert!(page.contains(&row), "{row}");
     }
     let actions = "OpenAccount SetStatus Deposit Withdraw WithdrawResult Transfer RegisterPlan RegisterItem Pay \
-        Confirm Refund LockCollateral CloseWindow SettleWindow Batch";
+        Confirm Refund LockCollateral CloseWindow SettleWindow UnlockCollateral FundContribute FundRelease HtlcLock \
+        HtlcClaim HtlcRefund FxConvert AnchorReport Batch";
     for action in actions.split_whitespace() {
         assert!(page.contains(&format!("### {action}\n")), "{action}");
+    }
+}
+
+/// Hash locks, quotes, reports and the fund: the rules of their own.
+#[test]
+fn tampering_with_locks_and_the_fund_is_found_out() {
+    use common::exchange::{PREIMAGE, contribute, convert, htlc_claim, htlc_lock, quote, report};
+    let mut w = busy();
+    w.deposit_usd(w.dave, 1000);
+    for id in ["open", "claimed"] {
+        w.ok(w.alice, Action::HtlcLock(htlc_lock(id, w.bob, 30, w.time + 1000)));
+    }
+    w.ok(w.bob, htlc_claim(w.alice, "claimed", PREIMAGE));
+    w.deposit(w.bob, 10_000);
+    let taken = convert(&w, quote(&w, w.dave, "q"));
+    w.ok(w.bob, taken);
+    w.ok(w.gw, report("bank", "11", 1));
+    w.ok(w.q, contribute(50));
+    let summary = check(&w.ledger).unwrap();
+    assert_eq!((summary.money[&cny()].htlcs, summary.money[&cny()].fund), (30, 50));
+    fn edit_lock(w: &mut World, id: &str, change: impl FnOnce(&mut Htlc)) {
+        let key = (w.alice, label(id));
+        let mut htlc = HTLCS.get(&w.ledger, &key).unwrap();
+        change(&mut htlc);
+        w.ledger.put(HTLCS.key(&key), encode(&(1u8, htlc)));
+    }
+    let states: Vec<(&str, Tamper)> = vec![
+        ("differs from custody", |w| edit_lock(w, "open", |h| more(&mut h.amount))),
+        ("differs from custody", |w| edit(&mut w.ledger, &FUND, (cny(), w.q), more)),
+        ("between accounts that exist", |w| edit_lock(w, "open", |h| h.to = AccountId([9; 32]))),
+        ("assets that exist", |w| edit_lock(w, "open", |h| h.asset = "EUR".parse().unwrap())),
+        ("opened by its preimage", |w| edit_lock(w, "claimed", |h| h.hash = Hash([1; 32]))),
+        ("as a platform", |w| edit(&mut w.ledger, &FUND, (cny(), w.alice), more)),
+        ("contributes something", |w| edit(&mut w.ledger, &FUND, (cny(), w.p), |_| {})),
+    ];
+    for (rule, tamper) in states {
+        let mut w = w.clone();
+        tamper(&mut w);
+        let violation = check(&w.ledger).expect_err(rule).to_string();
+        assert!(violation.contains(rule), "{rule}: {violation}");
+    }
+    let steps: Vec<(&str, Tamper)> = vec![
+        ("a lock changes once", |w| edit_lock(w, "open", |h| h.deadline = Time(1))),
+        ("a lock changes once", |w| edit_lock(w, "claimed", |h| h.end = None)),
+        ("quotes that were taken stay", |w| w.ledger.delete(&QUOTES.key(&(w.dave, label("q"))))),
+        ("reports stay", |w| w.ledger.delete(&REPORTS.key(&(w.gw, label("bank"), label("11"))))),
+    ];
+    for (rule, tamper) in steps {
+        let mut after = w.clone();
+        tamper(&mut after);
+        let violation = check_step(&w.ledger, &after.ledger, &[]).expect_err(rule).to_string();
+        assert!(violation.contains(rule), "{rule}: {violation}");
     }
 }

@@ -13,12 +13,14 @@ mod rules;
 
 use std::collections::BTreeSet;
 
+use common::exchange::{htlc_lock, quote};
 use common::*;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use vostro_settlement::testing::MemLedger;
 use vostro_settlement::{BlockContext, apply, fire_deadlines, read};
+use vostro_types::receipt::OrderState;
 use vostro_types::transaction::*;
 use vostro_types::*;
 
@@ -58,6 +60,8 @@ fn start() -> World {
     for account in [w.alice, w.bob, w.dave, w.p, w.q] {
         w.deposit(account, 12_000);
     }
+    w.deposit_usd(w.dave, 2_000);
+    w.deposit_usd(w.p, 2_000);
     w.ok(w.p, lock(1_000));
     w.ok(w.q, lock(8_000));
     let tax = TaxRule { rate: ppm(60_000), inclusive: true, account: w.tax };
@@ -121,7 +125,15 @@ fn action(w: &World, op: &Op) -> (AccountId, Vec<AccountId>, Action) {
             let expected_total = fen(op.units + on_top + wrong);
             (payer, vec![platform], Action::Pay(Pay { mode, fee_bearer, expected_total, ..priced }))
         }
-        17 | 18 => alone(payer_of(&order).unwrap_or(w.alice), confirm(platform, &id)),
+        17 | 18 => {
+            // an order that waits for it if there is one, or any
+            let waits = |order: &read::Order| order.state == OrderState::Escrowed;
+            let listed = read::orders_of(&w.ledger, platform, None, 20).into_iter();
+            let waiting: Vec<OrderKey> = listed.filter(|(_, order)| waits(order)).map(|(key, _)| key).collect();
+            let order = if op.c < 2 || waiting.is_empty() { order } else { pick(&waiting, op.a) };
+            let payer = payer_of(&order).unwrap_or(w.alice);
+            alone(payer, Action::Confirm(Confirm { order }))
+        }
         19..=22 => {
             // the whole of an order that exists, or anything of anything
             let orders = read::orders_of(&w.ledger, platform, None, 20);
@@ -232,7 +244,7 @@ proptest! {
 fn the_machine_gets_everywhere() {
     let mut runner = TestRunner::deterministic();
     let (mut seen, mut codes) = (BTreeSet::new(), BTreeSet::new());
-    for _ in 0..250 {
+    for _ in 0..400 {
         let blocks = blocks().new_tree(&mut runner).unwrap().current();
         for (tx, receipt) in run(&blocks) {
             match &receipt.outcome {
@@ -251,14 +263,16 @@ fn the_machine_gets_everywhere() {
             }
         }
     }
-    let expected = "AccountOpened CloseWindow CollateralLocked Confirm Deadline Deposit Deposited EntitlementGranted \
-        EntitlementRevoked ItemRegistered LockCollateral ObligationRecorded OpenAccount OrderMoved OrderRefunded Pay \
-        PlanRegistered ReceivablePaid ReceivableRaised Refund RegisterItem RegisterPlan Replayed SetStatus \
-        SettleWindow StatusSet Transaction Transfer Transferred WindowClosed WindowDeadline WindowSettled Withdraw \
+    let expected = "AccountOpened AnchorReport CloseWindow CollateralLocked CollateralUnlocked Confirm Deadline Deposit Deposited EntitlementGranted \
+        EntitlementRevoked FundContribute FundContributed FundRelease FundReleased FxConvert FxConverted HtlcClaim \
+        HtlcClaimed HtlcLock HtlcLocked HtlcRefund HtlcRefunded ItemRegistered LockCollateral ObligationRecorded OpenAccount OrderMoved OrderRefunded Pay \
+        PlanRegistered ReceivablePaid ReceivableRaised Refund RegisterItem RegisterPlan Replayed ReportAnchored SetStatus \
+        SettleWindow StatusSet Transaction Transfer Transferred UnlockCollateral WindowClosed WindowDeadline WindowSettled Withdraw \
         WithdrawResult WithdrawalEnded WithdrawalRequested";
     let missing: Vec<_> = expected.split_whitespace().filter(|n| !seen.contains(*n)).collect();
     assert!(missing.is_empty(), "never seen: {missing:?}");
-    let expected = [101, 106, 107, 201, 205, 301, 302, 304, 305, 401, 402, 403, 406, 502, 503, 504, 505, 702, 902];
+    let expected =
+        [101, 106, 107, 201, 205, 301, 302, 304, 305, 401, 402, 403, 406, 502, 503, 504, 505, 702, 902, 911, 921, 922];
     let missing: Vec<_> = expected.iter().filter(|c| !codes.contains(c)).collect();
     assert!(missing.is_empty(), "never refused: {missing:?}");
 }
