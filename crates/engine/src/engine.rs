@@ -20,7 +20,7 @@ use crate::candidate::{AUTHORITY, BlockLimits, Candidate, Parent, build, validat
 use crate::evidence::EvidencePool;
 use crate::mempool::{Mempool, MempoolLimits, NotInserted};
 use crate::recent::RecentIds;
-use crate::sync::CatchUp;
+use crate::sync::{CatchUp, Outcome as SyncOutcome};
 use crate::wire::{GossipBatch, MAX_BATCH_BYTES, SyncRequest, SyncResponse, batches};
 
 /// What waits for a block this long is sent directly to the primary, in case gossip lost it. Milliseconds.
@@ -724,35 +724,44 @@ impl Engine {
 
     fn sync_answer(&mut self, from: ValidatorIndex, bytes: Option<Vec<u8>>, actions: &mut Vec<Action>) {
         let before = self.tip.1;
-        if let Some(bytes) = bytes {
-            match SyncResponse::from_bytes(&bytes) {
-                Ok(response) => {
-                    for certified in response.blocks {
-                        let height = certified.block.header.height;
-                        if height <= self.tip.1 {
-                            continue;
-                        }
-                        let decided =
-                            DecidedBlock::verify(certified.block, certified.certificate, &self.chain, &self.validators);
-                        match decided {
-                            Ok(decided) if height == self.tip.1.next() => {
-                                self.input(Input::Synced(decided), actions);
-                                if actions.iter().any(|a| matches!(a, Action::Halt(_))) {
-                                    return;
-                                }
-                            }
-                            Ok(_) => break,
-                            Err(error) => {
-                                actions.push(Action::Penalise { validator: from, reason: format!("sync: {error}") });
-                                break;
-                            }
-                        }
+        let told = match bytes.map(|bytes| SyncResponse::from_bytes(&bytes)) {
+            None => SyncOutcome::Failed,
+            Some(Ok(response)) => self.take_blocks(from, response, actions),
+            Some(Err(error)) => {
+                actions.push(Action::Penalise { validator: from, reason: format!("sync: {error}") });
+                SyncOutcome::Failed
+            }
+        };
+        // Blocks before a false one count: others have their turn before the liar is asked again.
+        let outcome = if self.tip.1 > before { SyncOutcome::Forward } else { told };
+        self.sync.ended(from, outcome, self.now);
+    }
+
+    /// Decides the blocks of an answer as far as they follow the tip. What is known already says nothing about the peer:
+    /// this node may have decided it while the request was under way.
+    fn take_blocks(&mut self, from: ValidatorIndex, response: SyncResponse, actions: &mut Vec<Action>) -> SyncOutcome {
+        for certified in response.blocks {
+            let height = certified.block.header.height;
+            if height <= self.tip.1 {
+                continue;
+            }
+            if height > self.tip.1.next() {
+                return SyncOutcome::Failed;
+            }
+            match DecidedBlock::verify(certified.block, certified.certificate, &self.chain, &self.validators) {
+                Ok(decided) => {
+                    self.input(Input::Synced(decided), actions);
+                    if actions.iter().any(|a| matches!(a, Action::Halt(_))) {
+                        return SyncOutcome::Failed;
                     }
                 }
-                Err(error) => actions.push(Action::Penalise { validator: from, reason: format!("sync: {error}") }),
+                Err(error) => {
+                    actions.push(Action::Penalise { validator: from, reason: format!("sync: {error}") });
+                    return SyncOutcome::Failed;
+                }
             }
         }
-        self.sync.ended(self.tip.1 > before, self.now);
+        SyncOutcome::Nothing
     }
 
     /// Transactions and urgent evidence that waited long go to the next primary directly.

@@ -297,3 +297,23 @@ fn a_stripped_signature_burns_nothing() {
     net.run(2000);
     assert_eq!(net.balance(3, policy.account_id(&[0; 16])), 7);
 }
+
+#[test]
+fn peers_that_have_nothing_yet_are_asked_again_soon() {
+    let mut net = funded();
+    net.kill(3);
+    net.submit(0, vec![net.transfer(201, 202, 100, 1)]);
+    net.run(2000);
+    assert!(net.height(0) > net.height(3));
+    // What they decided is not on their disks yet: an honest answer without blocks.
+    for at in 0..3 {
+        net.tamper.insert(at, |response| response.blocks.clear());
+    }
+    net.boot(3);
+    net.run(1200);
+    assert!(net.height(0) > net.height(3), "nobody gave it anything");
+    net.tamper.clear();
+    net.run(1000);
+    assert_eq!(net.height(3), net.height(0));
+    assert!(net.penalties.is_empty());
+}
