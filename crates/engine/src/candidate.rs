@@ -10,7 +10,7 @@ use std::sync::Arc;
 use vostro_execution::{Executed, Overlay, StateRead, Tree, execute};
 use vostro_settlement::evidence::evidence_record;
 use vostro_types::block::HEADER_VERSION;
-use vostro_types::codec::encode;
+use vostro_types::codec::{MAX_TRANSACTION, encode};
 use vostro_types::evidence::MAX_EVIDENCE;
 use vostro_types::transaction::{MAX_VALIDITY_MS, verify_all};
 use vostro_types::{
@@ -290,8 +290,11 @@ pub fn validate(
     if block.transactions.len() > limits.transactions || block.evidence.len() > MAX_EVIDENCE {
         return Err(Invalid::TooLarge);
     }
-    let transactions = block.transactions.iter().map(|t| encode(t).len());
-    let bytes: usize = transactions.chain(block.evidence.iter().map(|e| encode(e).len())).sum();
+    let sizes: Vec<usize> = block.transactions.iter().map(|t| encode(t).len()).collect();
+    if let Some(index) = sizes.iter().position(|size| *size > MAX_TRANSACTION) {
+        return Err(Invalid::Transaction { index, reason: "larger than a transaction may be" });
+    }
+    let bytes: usize = sizes.into_iter().chain(block.evidence.iter().map(|e| encode(e).len())).sum();
     if bytes > limits.bytes {
         return Err(Invalid::TooLarge);
     }
