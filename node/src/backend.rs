@@ -107,6 +107,7 @@ fn refused(refusal: &Refusal) -> ApiError {
         Refusal::Expired { .. } | Refusal::TooFarAhead { .. } => code::EXPIRED,
         Refusal::UnknownSender => 1401,
         Refusal::NotAuthorised { code, .. } => REJECTION_BASE + i32::from(*code),
+        Refusal::TooLarge { .. } => code::TOO_LARGE,
         Refusal::Full | Refusal::SenderFull => code::OVERLOADED,
     };
     ApiError::new(number, refusal.to_string())

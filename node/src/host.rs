@@ -17,16 +17,21 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use color_eyre::eyre::{Result, WrapErr};
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use vostro_consensus::{Seq, To};
+use vostro_engine::chain::MAX_RECEIPTS;
 use vostro_engine::{Action, Committed, Engine, Event};
 use vostro_network::{Channel, Handle, PeerId, RequestId};
+use vostro_storage::log::MAX_RECORD;
 use vostro_storage::state::State;
 use vostro_storage::{Journal, Report, Write, Writer};
-use vostro_types::codec::encode;
+use vostro_types::codec::{MAX_BLOCK, encode};
 use vostro_types::{Time, ValidatorIndex, VerifiedTransaction};
 
 use crate::index::index_changes;
 use crate::shared::{AdmitReply, Shared, Tip};
 use crate::signer;
+
+/// A decided block is stored whole, or the node stops: block, receipts, and 1 MiB for certificate and lengths fit a record.
+const _: () = assert!(MAX_BLOCK + MAX_RECEIPTS + (1 << 20) <= MAX_RECORD);
 
 /// Events that may wait for the engine; above it the network and RPC wait.
 pub const EVENT_QUEUE: usize = 4096;

@@ -211,6 +211,7 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
                     transactions: config.mempool.transactions,
                     bytes: config.mempool.bytes,
                     per_sender: config.mempool.per_sender,
+                    ..MempoolLimits::default()
                 },
             },
         },

@@ -60,6 +60,7 @@ pub use pay::MAX_DAYS;
 pub use refund::MAX_REFUNDS;
 pub use rejection::Rejection;
 
+use vostro_types::codec::encode;
 use vostro_types::transaction::MAX_VALIDITY_MS;
 use vostro_types::{
     Action, Amount, AssetCode, Cause, Height, Label, Outcome, Payload, Receipt, Time, TxId, VerifiedTransaction,
@@ -215,11 +216,15 @@ fn dispatch(call: &Call<'_>, action: &Action, ledger: &mut dyn Ledger) -> Result
     }
 }
 
-/// Fires what came due, in order of (time, id): at the end of a block, at most `max_due_per_block` of them. What is left
-/// fires with the next block.
+/// Bytes of receipts after which no further deadline fires in a block. A release pays up to a plan's legs and three, each
+/// of which may first pay a list of receivables, so the number alone bounds the receipts badly.
+pub const MAX_DUE_RECEIPTS: usize = 2 << 20;
+
+/// Fires what came due, in order of (time, id): at the end of a block, at most `max_due_per_block` of them, and none once
+/// their receipts have [`MAX_DUE_RECEIPTS`] bytes. What is left fires with the next block.
 pub fn fire_deadlines(context: &BlockContext, ledger: &mut dyn Ledger) -> Vec<Receipt> {
     let limit = read::parameters(&*ledger).max_due_per_block as usize;
-    let mut receipts = Vec::new();
+    let (mut receipts, mut bytes) = (Vec::new(), 0);
     // Firing one neither arms another that is due already nor disarms one, so the list stays true.
     for due in deadlines::due(&*ledger, context.time, limit) {
         let (cause, effects) = match due {
@@ -232,7 +237,12 @@ pub fn fire_deadlines(context: &BlockContext, ledger: &mut dyn Ledger) -> Vec<Re
                 (Cause::CampaignDeadline { platform, campaign }, effects)
             }
         };
-        receipts.push(receipt(cause, Outcome::Applied, effects));
+        let receipt = receipt(cause, Outcome::Applied, effects);
+        bytes += encode(&receipt).len();
+        receipts.push(receipt);
+        if bytes >= MAX_DUE_RECEIPTS {
+            break;
+        }
     }
     // Parameters change last, so that a whole block works with the same ones.
     for ((proposer, proposal), effects) in governance::fire(context, ledger) {

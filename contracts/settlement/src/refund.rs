@@ -137,13 +137,18 @@ fn collect(
         if missing.is_zero() {
             continue;
         }
-        if !agreed || bearer == key.platform || !may_pay(reader, books, key.platform) {
+        if bearer == key.platform || !may_pay(reader, books, key.platform) {
             return Err(refuse::unfunded("leg"));
         }
         if order.mode == PayMode::Window {
             kept = kept.add(missing).expect("parts of the refund");
         } else {
             books.debit(reader, key.platform, order.asset, missing, "leg").map_err(|_| refuse::unfunded("leg"))?;
+        }
+        // Last, so that a refusal that is not about signatures is the same whoever signed: 302 is recorded under the
+        // transaction's id, and whoever takes a signature away on the way must not choose it.
+        if !agreed {
+            return Err(refuse::threshold("origin"));
         }
         books.raise_receivable(reader, bearer, key.platform, order.asset, missing)?;
     }

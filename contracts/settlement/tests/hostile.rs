@@ -47,7 +47,7 @@ fn a_host_does_not_refund_with_the_origins_money() {
         }
         w.ok(w.carol, withdraw("w", w.gw, 10_000));
         let before = w.available(w.p);
-        assert_eq!(w.no(w.q, refund(w.p, "o", "r", 10_000)), (302, "leg".into()));
+        assert_eq!(w.no(w.q, refund(w.p, "o", "r", 10_000)), (107, "origin".into()));
         assert_eq!((w.available(w.p), w.state(w.p, "o"), w.owed(w.carol)), (before, OrderState::Settled, 0));
         // what was not taken out is there for the host to give back, and with the origin's keys the rest is too
         w.deposit(w.carol, 4000);

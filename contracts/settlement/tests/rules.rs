@@ -630,6 +630,37 @@ fn deadlines_fire_in_order_and_a_bounded_number_a_block() {
 }
 
 #[test]
+fn the_receipts_of_deadlines_are_bounded_in_bytes() {
+    use vostro_settlement::MAX_DUE_RECEIPTS;
+    const BATCHES: usize = 16;
+    let mut w = World::with(|p| p.max_due_per_block = 10_000, false);
+    w.deposit(w.alice, 300_000);
+    w.offer(w.q, "book", vec![leg(Payee::Creator, 1_000_000 / MAX_LEGS as u32); MAX_LEGS], None);
+    let count = BATCHES * MAX_BATCH;
+    for batch in 0..BATCHES {
+        let orders = batch * MAX_BATCH..(batch + 1) * MAX_BATCH;
+        let maturing = |i: usize| Pay { mode: PayMode::Maturing(1), ..pay(w.p, &i.to_string(), w.q, "book", 100) };
+        let orders = orders.map(|i| Action::Pay(maturing(i))).collect();
+        let receipt = w.batch(w.alice, orders);
+        assert!(receipt.applied(), "{receipt:?}");
+    }
+    let (mut fired, mut blocks) = (0, 0);
+    w.time += 5000;
+    while fired < count {
+        let receipts = w.wait(0);
+        let sizes: Vec<usize> = receipts.iter().map(|r| codec::encode(r).len()).collect();
+        let (last, before) = sizes.split_last().unwrap();
+        assert!(before.iter().sum::<usize>() < MAX_DUE_RECEIPTS);
+        let full = before.iter().sum::<usize>() + last >= MAX_DUE_RECEIPTS;
+        fired += receipts.len();
+        blocks += 1;
+        assert!(full || fired == count, "it stopped before it had to");
+    }
+    assert_eq!((fired, blocks > 1), (count, true));
+    assert!(w.wait(0).is_empty());
+}
+
+#[test]
 fn release_looks_at_statuses_again() {
     for suspense in [false, true] {
         let mut w = World::with(|_| {}, suspense);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use vostro_execution::{Executed, Overlay, StateRead, Tree, execute};
 use vostro_settlement::evidence::evidence_record;
 use vostro_types::block::HEADER_VERSION;
-use vostro_types::codec::encode;
+use vostro_types::codec::{MAX_TRANSACTION, encode};
 use vostro_types::evidence::MAX_EVIDENCE;
 use vostro_types::transaction::{MAX_VALIDITY_MS, verify_all};
 use vostro_types::{
@@ -23,6 +23,10 @@ use crate::recent::RecentIds;
 
 /// The contract's codes for signatures that do not suffice (101 signature, 107 threshold).
 pub const AUTHORITY: [u16; 2] = [101, 107];
+
+/// Most bytes of the receipts of a block's transactions. A transaction of a few kilobytes can make receipts of
+/// megabytes, and a block is stored with its receipts.
+pub const MAX_TRANSACTION_RECEIPTS: usize = 16 << 20;
 
 /// The decided state that a candidate builds on.
 pub struct Parent<'a> {
@@ -51,6 +55,8 @@ pub struct BlockLimits {
     pub transactions: usize,
     /// Most bytes of encoded transactions and evidence.
     pub bytes: usize,
+    /// Most bytes of encoded receipts of transactions; those of deadlines have [`vostro_settlement::MAX_DUE_RECEIPTS`].
+    pub receipts: usize,
 }
 
 impl BlockLimits {
@@ -60,6 +66,7 @@ impl BlockLimits {
         BlockLimits {
             transactions: consensus.max_block_transactions as usize,
             bytes: consensus.max_block_bytes as usize,
+            receipts: MAX_TRANSACTION_RECEIPTS,
         }
     }
 }
@@ -84,7 +91,7 @@ pub enum Invalid {
         /// The field.
         field: &'static str,
     },
-    /// More transactions, evidence or bytes than a block may have.
+    /// More transactions, evidence, bytes or bytes of receipts than a block may have.
     #[error("the block exceeds its caps")]
     TooLarge,
     /// A transaction that may not be in it.
@@ -116,13 +123,31 @@ fn in_time(valid_until: Time, time: Time) -> bool {
     time <= valid_until && valid_until <= time.plus(MAX_VALIDITY_MS)
 }
 
-/// Transactions whose signers may not act for whom they concern. Such a refusal is nobody's own act: anybody
+/// Transactions that no block may hold: those whose receipt alone exceeds a block's, and those whose signers may not act
+/// for whom they concern. Such a refusal is nobody's own act: anybody
 /// can strip a signature from a transaction without changing its id. So no block may record it, else the whole
 /// transaction would be refused as a duplicate for ever.
-fn unauthorised(executed: &Executed, transactions: usize) -> BTreeSet<usize> {
+fn hopeless(executed: &Executed, transactions: usize, limits: BlockLimits) -> BTreeSet<usize> {
+    let unauthorised = unauthorised(executed, transactions);
+    let sizes = executed.receipt_bytes.iter().take(transactions).enumerate();
+    unauthorised.into_iter().chain(sizes.filter(|(_, size)| **size > limits.receipts).map(|(index, _)| index)).collect()
+}
+
+fn unauthorised(executed: &Executed, transactions: usize) -> Vec<usize> {
     let not_signed = |r: &Receipt| matches!(r.outcome, Outcome::Rejected { code, .. } if AUTHORITY.contains(&code));
     let indices = executed.receipts.iter().take(transactions).enumerate();
     indices.filter(|(_, receipt)| not_signed(receipt)).map(|(index, _)| index).collect()
+}
+
+/// How many of the transactions, from the first on, have receipts that fit a block together.
+fn with_room(executed: &Executed, transactions: usize, limits: BlockLimits) -> usize {
+    let mut left = limits.receipts;
+    let fits = |size: &&usize| {
+        let rest = left.checked_sub(**size);
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    };
+    executed.receipt_bytes.iter().take(transactions).take_while(fits).count()
 }
 
 /// Whether the fact that evidence proves is recorded in the parent's state.
@@ -149,7 +174,8 @@ fn fitting(
 }
 
 /// Builds the next block from the mempool and `evidence`, which is strictly ascending by key; `time` is above the
-/// parent's. Also gives the ids of transactions that no block may hold because their signers may not act.
+/// parent's. Also gives the ids of transactions that no block may hold: their signers may not act, or their receipt alone
+/// is too long. What finds no room waits on.
 pub fn build(
     parent: &Parent<'_>,
     mempool: &Mempool,
@@ -168,11 +194,16 @@ pub fn build(
     let mut dropped = Vec::new();
     let executed = loop {
         let executed = execute(parent.state, parent.tree, height, time, &accusations, &chosen);
-        let refused = unauthorised(&executed, chosen.len());
-        if refused.is_empty() {
+        let refused = hopeless(&executed, chosen.len(), limits);
+        let room = with_room(&executed, chosen.len(), limits);
+        if refused.is_empty() && room == chosen.len() {
             break executed;
         }
-        // Ends: each turn leaves out at least one.
+        // Ends: each turn leaves out at least one, since the first has room or is hopeless.
+        if refused.is_empty() {
+            chosen.truncate(room);
+            continue;
+        }
         let mut index = 0;
         chosen.retain(|transaction| {
             let out = refused.contains(&index);
@@ -290,8 +321,11 @@ pub fn validate(
     if block.transactions.len() > limits.transactions || block.evidence.len() > MAX_EVIDENCE {
         return Err(Invalid::TooLarge);
     }
-    let transactions = block.transactions.iter().map(|t| encode(t).len());
-    let bytes: usize = transactions.chain(block.evidence.iter().map(|e| encode(e).len())).sum();
+    let sizes: Vec<usize> = block.transactions.iter().map(|t| encode(t).len()).collect();
+    if let Some(index) = sizes.iter().position(|size| *size > MAX_TRANSACTION) {
+        return Err(Invalid::Transaction { index, reason: "larger than a transaction may be" });
+    }
+    let bytes: usize = sizes.into_iter().chain(block.evidence.iter().map(|e| encode(e).len())).sum();
     if bytes > limits.bytes {
         return Err(Invalid::TooLarge);
     }
@@ -310,6 +344,9 @@ pub fn validate(
     let executed = execute(parent.state, parent.tree, block.header.height, time, &evidence, &transactions);
     if let Some(index) = unauthorised(&executed, transactions.len()).first() {
         return Err(Invalid::Transaction { index: *index, reason: "its signers may not act" });
+    }
+    if with_room(&executed, transactions.len(), limits) < transactions.len() {
+        return Err(Invalid::TooLarge);
     }
     if executed.transactions_root != block.header.transactions_root {
         return Err(Invalid::Root { root: "transactions root" });

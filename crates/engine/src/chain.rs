@@ -7,15 +7,17 @@ use std::sync::Arc;
 
 use vostro_consensus::Tip;
 use vostro_execution::{StateRead, Tree};
+use vostro_settlement::MAX_DUE_RECEIPTS;
 use vostro_types::codec::{CodecError, MAX_BLOCK, decode};
 use vostro_types::transaction::MAX_VALIDITY_MS;
 use vostro_types::{Block, BlockId, Certificate, Genesis, Hash, Height, Receipt, ValidatorSet};
 
-use crate::candidate::{BlockLimits, Candidate, Invalid, Parent, validate};
+use crate::candidate::{BlockLimits, Candidate, Invalid, MAX_TRANSACTION_RECEIPTS, Parent, validate};
 use crate::recent::RecentIds;
 
-/// Largest encoded receipts of a block, in bytes.
-pub const MAX_RECEIPTS: usize = 32 << 20;
+/// Largest encoded receipts of a block, in bytes: those of its transactions, of the deadlines that fire with it, and room
+/// for the last of these, which may begin just below the limit.
+pub const MAX_RECEIPTS: usize = MAX_TRANSACTION_RECEIPTS + MAX_DUE_RECEIPTS + (6 << 20);
 
 /// A block as the log holds it.
 #[derive(Clone, Debug)]

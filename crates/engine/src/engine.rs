@@ -12,15 +12,15 @@ use vostro_settlement::evidence::{evidence_record, is_on_record};
 use vostro_settlement::{BlockContext, read};
 use vostro_types::transaction::MAX_VALIDITY_MS;
 use vostro_types::{
-    Block, BlockId, Certificate, Evidence, Genesis, Hash, Height, Label, Outcome, Receipt, SecretKey, Time,
-    Transaction, TxId, ValidatorIndex, ValidatorSet, VerifiedEvidence, VerifiedTransaction, View,
+    Block, BlockId, Certificate, Evidence, Genesis, Hash, Height, Label, Outcome, Receipt, SecretKey, Time, TxId,
+    ValidatorIndex, ValidatorSet, VerifiedEvidence, VerifiedTransaction, View,
 };
 
 use crate::candidate::{AUTHORITY, BlockLimits, Candidate, Parent, build, validate};
 use crate::evidence::EvidencePool;
 use crate::mempool::{Mempool, MempoolLimits, NotInserted};
 use crate::recent::RecentIds;
-use crate::sync::CatchUp;
+use crate::sync::{CatchUp, Outcome as SyncOutcome};
 use crate::wire::{GossipBatch, MAX_BATCH_BYTES, SyncRequest, SyncResponse, batches};
 
 /// What waits for a block this long is sent directly to the primary, in case gossip lost it. Milliseconds.
@@ -165,6 +165,14 @@ pub enum Refusal {
         /// Whose consent is missing, if it is not the sender's own.
         about: Missing,
     },
+    /// No block could hold it.
+    #[error("{bytes} bytes are more than the {limit} that a transaction may have")]
+    TooLarge {
+        /// Its encoded length.
+        bytes: usize,
+        /// The most there may be.
+        limit: usize,
+    },
     /// The mempool is at its cap.
     #[error("the mempool is full")]
     Full,
@@ -286,6 +294,17 @@ enum Source {
     Peer,
 }
 
+/// What those who signed a transaction may do, as far as the state at the tip tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Standing {
+    /// They may not: the contract's code, and whose consent is missing.
+    MayNot { code: u16, about: Missing },
+    /// It is refused for another reason, which may hide that signatures are missing.
+    Open,
+    /// They may: it would take effect.
+    Acts,
+}
+
 /// A node's whole behaviour.
 pub struct Engine {
     chain: Hash,
@@ -327,7 +346,10 @@ impl Engine {
             validators,
             block_limits: BlockLimits::of(&genesis),
             replica,
-            mempool: Mempool::new(limits.mempool),
+            mempool: Mempool::new(MempoolLimits {
+                transaction_bytes: limits.mempool.transaction_bytes.min(genesis.consensus.max_block_bytes as usize),
+                ..limits.mempool
+            }),
             evidence: EvidencePool::default(),
             recent,
             sync: CatchUp::default(),
@@ -566,47 +588,60 @@ impl Engine {
         if valid_until > now.plus(MAX_VALIDITY_MS) {
             return Err(Refusal::TooFarAhead { valid_until, now });
         }
-        if let Some(waiting) = self.mempool.get(&id) {
-            let same = waiting.transaction() == transaction.transaction();
-            let more = transaction.keys().count() > waiting.keys().count();
-            if !same && (more || source == Source::Client && self.authorised(&transaction).is_ok()) {
+        if let Some(waiting) = self.mempool.get(&id).cloned() {
+            if waiting.transaction() != transaction.transaction() && self.is_better(&transaction, &waiting) {
                 self.mempool.replace(transaction);
             }
             return Ok(Admission::Pending(id));
         }
         // A block only holds what its signers may do, so the rest need not wait for one. Peers' transactions were tried
         // where clients handed them in; here their sender is looked at alone.
-        match source {
-            Source::Client => self.authorised(&transaction)?,
-            Source::Peer => {
-                let sender = self.read(|reader| read::account(reader, transaction.body().sender));
-                let policy = sender.ok_or(Refusal::UnknownSender)?.policy;
-                if policy.weight_of(transaction.keys()) < policy.threshold() {
-                    return Err(Refusal::NotAuthorised { code: 107, about: Missing::default() });
-                }
+        let sender = self.read(|reader| read::account(reader, transaction.body().sender));
+        let policy = sender.ok_or(Refusal::UnknownSender)?.policy;
+        let standing = match source {
+            Source::Client => self.standing(&transaction),
+            Source::Peer if policy.weight_of(transaction.keys()) < policy.threshold() => {
+                Standing::MayNot { code: 107, about: Missing::default() }
             }
+            Source::Peer => Standing::Open,
+        };
+        if let Standing::MayNot { code, about } = standing {
+            return Err(Refusal::NotAuthorised { code, about });
         }
         match self.mempool.insert(transaction, self.now) {
             Ok(()) | Err(NotInserted::Known) => Ok(Admission::Pending(id)),
             Err(NotInserted::Full) => Err(Refusal::Full),
             Err(NotInserted::SenderFull) => Err(Refusal::SenderFull),
+            Err(NotInserted::TooLarge { bytes, limit }) => Err(Refusal::TooLarge { bytes, limit }),
         }
     }
 
-    /// Tries the transaction on the state at the tip: whether those who signed may do it at all. Nothing else of the
-    /// outcome counts, for the state will be another when a block holds it.
-    fn authorised(&self, transaction: &VerifiedTransaction) -> Result<(), Refusal> {
+    /// Tries the transaction on the state at the tip: whether those who signed may do it. Nothing else of the outcome
+    /// counts, for the state will be another when a block holds it.
+    fn standing(&self, transaction: &VerifiedTransaction) -> Standing {
         let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|(_, changes)| &**changes));
         let mut scratch = Overlay::new(&layered);
-        if read::account(&scratch, transaction.body().sender).is_none() {
-            return Err(Refusal::UnknownSender);
-        }
         let context = BlockContext { height: self.tip.1.next(), time: self.now.max(self.tip.2.plus(1)) };
         match vostro_settlement::apply(&context, transaction, &mut scratch).outcome {
+            Outcome::Applied | Outcome::Replayed { .. } => Standing::Acts,
             Outcome::Rejected { code, about } if AUTHORITY.contains(&code) => {
-                Err(Refusal::NotAuthorised { code, about: Missing(about) })
+                Standing::MayNot { code, about: Missing(about) }
             }
-            _ => Ok(()),
+            Outcome::Rejected { .. } => Standing::Open,
+        }
+    }
+
+    /// Whether another variant of a waiting transaction takes its place. Anybody can take signatures away and add some
+    /// of keys of their own, so neither more nor fewer of them are better as such: what waits gives way only to what may
+    /// do more, or to itself with signatures added as long as nothing shows that its own suffice.
+    fn is_better(&self, variant: &VerifiedTransaction, waiting: &VerifiedTransaction) -> bool {
+        match (self.standing(variant), self.standing(waiting)) {
+            (Standing::MayNot { .. }, _) | (_, Standing::Acts) => false,
+            (_, Standing::MayNot { .. }) | (Standing::Acts, Standing::Open) => true,
+            (Standing::Open, Standing::Open) => {
+                let keys: BTreeSet<_> = variant.keys().collect();
+                waiting.keys().all(|key| keys.contains(key)) && keys.len() > waiting.keys().count()
+            }
         }
     }
 
@@ -724,35 +759,44 @@ impl Engine {
 
     fn sync_answer(&mut self, from: ValidatorIndex, bytes: Option<Vec<u8>>, actions: &mut Vec<Action>) {
         let before = self.tip.1;
-        if let Some(bytes) = bytes {
-            match SyncResponse::from_bytes(&bytes) {
-                Ok(response) => {
-                    for certified in response.blocks {
-                        let height = certified.block.header.height;
-                        if height <= self.tip.1 {
-                            continue;
-                        }
-                        let decided =
-                            DecidedBlock::verify(certified.block, certified.certificate, &self.chain, &self.validators);
-                        match decided {
-                            Ok(decided) if height == self.tip.1.next() => {
-                                self.input(Input::Synced(decided), actions);
-                                if actions.iter().any(|a| matches!(a, Action::Halt(_))) {
-                                    return;
-                                }
-                            }
-                            Ok(_) => break,
-                            Err(error) => {
-                                actions.push(Action::Penalise { validator: from, reason: format!("sync: {error}") });
-                                break;
-                            }
-                        }
+        let told = match bytes.map(|bytes| SyncResponse::from_bytes(&bytes)) {
+            None => SyncOutcome::Failed,
+            Some(Ok(response)) => self.take_blocks(from, response, actions),
+            Some(Err(error)) => {
+                actions.push(Action::Penalise { validator: from, reason: format!("sync: {error}") });
+                SyncOutcome::Failed
+            }
+        };
+        // Blocks before a false one count: others have their turn before the liar is asked again.
+        let outcome = if self.tip.1 > before { SyncOutcome::Forward } else { told };
+        self.sync.ended(from, outcome, self.now);
+    }
+
+    /// Decides the blocks of an answer as far as they follow the tip. What is known already says nothing about the peer:
+    /// this node may have decided it while the request was under way.
+    fn take_blocks(&mut self, from: ValidatorIndex, response: SyncResponse, actions: &mut Vec<Action>) -> SyncOutcome {
+        for certified in response.blocks {
+            let height = certified.block.header.height;
+            if height <= self.tip.1 {
+                continue;
+            }
+            if height > self.tip.1.next() {
+                return SyncOutcome::Failed;
+            }
+            match DecidedBlock::verify(certified.block, certified.certificate, &self.chain, &self.validators) {
+                Ok(decided) => {
+                    self.input(Input::Synced(decided), actions);
+                    if actions.iter().any(|a| matches!(a, Action::Halt(_))) {
+                        return SyncOutcome::Failed;
                     }
                 }
-                Err(error) => actions.push(Action::Penalise { validator: from, reason: format!("sync: {error}") }),
+                Err(error) => {
+                    actions.push(Action::Penalise { validator: from, reason: format!("sync: {error}") });
+                    return SyncOutcome::Failed;
+                }
             }
         }
-        self.sync.ended(self.tip.1 > before, self.now);
+        SyncOutcome::Nothing
     }
 
     /// Transactions and urgent evidence that waited long go to the next primary directly.
@@ -764,7 +808,21 @@ impl Engine {
         if stale.is_empty() && accusations.is_empty() || Some(primary) == self.replica.me() {
             return;
         }
-        let transactions: Vec<Transaction> = stale.iter().map(|t| t.transaction().clone()).collect();
+        // No block will hold what its signers may not do any more. A primary drops it when it builds; here it would be sent
+        // to one primary after the other, and each would make an empty block for its sake.
+        let (mut transactions, mut hopeless) = (Vec::new(), Vec::new());
+        for transaction in stale {
+            match self.standing(&transaction) {
+                Standing::MayNot { .. } => hopeless.push(transaction.id()),
+                Standing::Open | Standing::Acts => transactions.push(transaction.transaction().clone()),
+            }
+        }
+        for id in hopeless {
+            self.mempool.remove(&id);
+        }
+        if transactions.is_empty() && accusations.is_empty() {
+            return;
+        }
         let evidence = accusations.into_iter().map(VerifiedEvidence::into_evidence).collect();
         actions.push(Action::Forward { to: primary, bytes: GossipBatch { transactions, evidence }.to_bytes() });
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use vostro_types::codec::encode;
+use vostro_types::codec::{MAX_TRANSACTION, encode};
 use vostro_types::{AccountId, Time, TxId, VerifiedTransaction};
 
 /// Bounds of the mempool.
@@ -16,13 +16,15 @@ pub struct MempoolLimits {
     pub transactions: usize,
     /// Most bytes of encoded transactions.
     pub bytes: usize,
+    /// Most bytes of one transaction. One that no block can hold would keep all behind it from their turn.
+    pub transaction_bytes: usize,
     /// Most transactions of one sender, so that one cannot keep out the others.
     pub per_sender: usize,
 }
 
 impl Default for MempoolLimits {
     fn default() -> Self {
-        MempoolLimits { transactions: 100_000, bytes: 64 << 20, per_sender: 10_000 }
+        MempoolLimits { transactions: 100_000, bytes: 64 << 20, transaction_bytes: MAX_TRANSACTION, per_sender: 10_000 }
     }
 }
 
@@ -55,6 +57,13 @@ pub struct Mempool {
 pub enum NotInserted {
     /// It waits already.
     Known,
+    /// It has more bytes than one may have.
+    TooLarge {
+        /// Its encoded length.
+        bytes: usize,
+        /// The most there may be.
+        limit: usize,
+    },
     /// The mempool is at a cap.
     Full,
     /// The sender is at its own cap.
@@ -97,6 +106,9 @@ impl Mempool {
             return Err(NotInserted::Known);
         }
         let size = encode(transaction.transaction()).len();
+        if size > self.limits.transaction_bytes {
+            return Err(NotInserted::TooLarge { bytes: size, limit: self.limits.transaction_bytes });
+        }
         if self.entries.len() >= self.limits.transactions || self.bytes + size > self.limits.bytes {
             return Err(NotInserted::Full);
         }
@@ -130,12 +142,12 @@ impl Mempool {
         Some(entry.transaction)
     }
 
-    /// Puts another variant of a waiting transaction in its place: the same id, other signatures. Whoever strips a
-    /// signature on the way must not keep out the whole one. False if it does not wait or the caps forbid it.
+    /// Puts another variant of a waiting transaction in its place: the same id, other signatures. Its turn stays. Which
+    /// of two is better is the caller's to judge. False if it does not wait or the caps forbid it.
     pub fn replace(&mut self, transaction: Arc<VerifiedTransaction>) -> bool {
         let Some(entry) = self.entries.get_mut(&transaction.id()) else { return false };
         let size = encode(transaction.transaction()).len();
-        if self.bytes - entry.size + size > self.limits.bytes {
+        if size > self.limits.transaction_bytes || self.bytes - entry.size + size > self.limits.bytes {
             return false;
         }
         self.bytes = self.bytes - entry.size + size;
@@ -212,7 +224,7 @@ mod tests {
 
     #[test]
     fn first_come_first_served_within_caps() {
-        let mut pool = Mempool::new(MempoolLimits { transactions: 3, bytes: 1 << 20, per_sender: 3 });
+        let mut pool = Mempool::new(MempoolLimits { transactions: 3, per_sender: 3, ..MempoolLimits::default() });
         for salt in [9, 1, 5] {
             pool.insert(transaction(salt, 100), Time(0)).unwrap();
         }
@@ -226,6 +238,24 @@ mod tests {
         pool.remove(&transaction(1, 100).id()).unwrap();
         assert_eq!(salts(pool.select(10, 1 << 20)), [9, 5]);
         assert_eq!(pool.bytes(), 2 * one);
+    }
+
+    #[test]
+    fn what_no_block_can_hold_keeps_nobody_from_its_turn() {
+        let small = transaction(1, 100);
+        let size = encode(small.transaction()).len();
+        let mut pool = Mempool::new(MempoolLimits { transaction_bytes: size, ..MempoolLimits::default() });
+        pool.insert(small, Time(0)).unwrap();
+        let signed_twice = |salt| {
+            let keys = [1, 2].map(|n| SecretKey::from_seed([n; 32]));
+            let body = transaction(salt, 100).body().clone();
+            let chain = Hash([3; 32]);
+            Arc::new(body.sign(&chain, &[&keys[0], &keys[1]]).verify(&chain).unwrap())
+        };
+        assert!(!pool.replace(signed_twice(1)));
+        let refused = pool.insert(signed_twice(2), Time(0));
+        assert_eq!(refused, Err(NotInserted::TooLarge { bytes: size + 96, limit: size }));
+        assert_eq!(pool.select(10, size).len(), 1);
     }
 
     #[test]

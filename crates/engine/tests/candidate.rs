@@ -5,13 +5,13 @@ mod net;
 
 use net::*;
 use std::sync::Arc;
-use vostro_engine::candidate::{BlockLimits, Candidate, Invalid, Parent, build, validate};
+use vostro_engine::candidate::{BlockLimits, Candidate, Invalid, MAX_TRANSACTION_RECEIPTS, Parent, build, validate};
 use vostro_engine::mempool::{Mempool, MempoolLimits};
 use vostro_engine::recent::RecentIds;
 use vostro_execution::{MemState, StateRead, Tree, genesis_state};
 use vostro_types::*;
 
-const LIMITS: BlockLimits = BlockLimits { transactions: 10, bytes: 1 << 16 };
+const LIMITS: BlockLimits = BlockLimits { transactions: 10, bytes: 1 << 16, receipts: MAX_TRANSACTION_RECEIPTS };
 
 struct Fixture {
     genesis: Genesis,
@@ -267,4 +267,127 @@ fn evidence_has_its_cap_and_counts_in_the_bytes() {
     let verdict = |block: &Arc<Block>, limits| validate(&fixture.parent(), block.clone(), None, limits).map(|_| ());
     assert_eq!(verdict(&candidate.block, tight), Ok(()));
     assert_eq!(verdict(&candidate.block, BlockLimits { bytes: size - 1, ..LIMITS }), Err(Invalid::TooLarge));
+}
+
+/// A state in which user 201 waits for `count` orders whose plan has as many legs as a plan may, and the batch that
+/// confirms them all: the least bytes that make the longest receipt.
+fn confirmations(fixture: &mut Fixture, batches: usize) -> Vec<VerifiedTransaction> {
+    use vostro_types::transaction::*;
+    const LEGS: u32 = MAX_LEGS as u32; // 16 legs of 6.25 % each
+    let chain = fixture.genesis.hash();
+    let sign = |keys: &[u8], salt: u64, payload: Payload| {
+        let (sender, valid_until) = (account(keys[0]), Time(START + 600_000));
+        let body = Body { version: BODY_VERSION, sender, valid_until, salt, payload };
+        body.sign(&chain, &keys.iter().map(|k| key(*k)).collect::<Vec<_>>().iter().collect::<Vec<_>>())
+            .verify(&chain)
+            .unwrap()
+    };
+    let leg = PlanLeg {
+        payee: Payee::Host,
+        share: Share::Rate(Ppm::new(1_000_000 / LEGS).unwrap()),
+        refund: RefundPolicy::Proportional,
+    };
+    let plan = RegisterPlan { plan: label("p"), version: 1, legs: vec![leg; MAX_LEGS] };
+    let price = Amount::new(1600).unwrap();
+    let item = RegisterItem {
+        item: label("i"),
+        version: 1,
+        asset: usd(),
+        price: Price::Fixed(price),
+        tax: None,
+        plan: label("p"),
+        plan_version: 1,
+        creator: account(201),
+        terms: Terms { duration_ms: None, units: None, scope: label("all") },
+    };
+    let platform = account(PLATFORM);
+    let name = |i: usize| label(&i.to_string());
+    let pay = |i: usize| {
+        vostro_types::Action::Pay(Pay {
+            origin: platform,
+            order_id: name(i),
+            item: ItemRef { host: platform, item: label("i"), version: 1 },
+            price: None,
+            mode: PayMode::Escrow,
+            fee_bearer: FeeBearer::PAYER,
+            expected_total: price,
+        })
+    };
+    let confirm = |i: usize| vostro_types::Action::Confirm(Confirm { order: OrderKey { platform, order_id: name(i) } });
+    let verified = |t: Transaction| t.verify(&chain).unwrap();
+    let mut first = vec![
+        verified(fixture.net.open(201)),
+        verified(fixture.net.open(202)),
+        verified(fixture.net.deposit(201, "d1", 1 << 40)),
+        sign(&[PLATFORM], 1, Payload::One(vostro_types::Action::RegisterPlan(plan))),
+        sign(&[PLATFORM], 2, Payload::One(vostro_types::Action::RegisterItem(item))),
+    ];
+    let orders = |b: usize| b * MAX_BATCH..(b + 1) * MAX_BATCH;
+    first.extend((0..batches).map(|b| sign(&[201], b as u64, Payload::Batch(orders(b).map(pay).collect()))));
+    let executed = vostro_execution::execute(&fixture.state, &fixture.tree, Height(1), Time(START + 1), &[], &first);
+    assert!(executed.receipts.iter().all(Receipt::applied), "{:?}", executed.receipts[5].outcome);
+    fixture.state.apply(&executed.changes);
+    fixture.tree = executed.tree;
+    fixture.pool = Mempool::new(MempoolLimits::default());
+    (0..batches).map(|b| sign(&[201], b as u64, Payload::Batch(orders(b).map(confirm).collect()))).collect()
+}
+
+#[test]
+fn the_receipts_of_the_largest_block_fit_the_block_log() {
+    let mut fixture = Fixture::new();
+    let batches = confirmations(&mut fixture, 4);
+    let sent: usize = batches.iter().map(|t| codec::encode(t.transaction()).len()).sum();
+    let (parent, at) = (fixture.parent(), Time(START + 5));
+    let executed = vostro_execution::execute(parent.state, parent.tree, Height(1), at, &[], &batches);
+    assert!(executed.receipts.iter().all(Receipt::applied));
+    let said: usize = executed.receipts.iter().map(|r| codec::encode(r).len()).sum();
+    assert_eq!(executed.receipt_bytes.iter().sum::<usize>(), said);
+    // What the bytes of a block of the shipped genesis files allow of such transactions would not fit.
+    let block = 2 << 20;
+    assert!(said as u64 * block as u64 / sent as u64 > 32 << 20, "{sent} bytes of transactions make {said}");
+
+    // So their receipts bound the block: two fit here, the others wait.
+    for batch in &batches {
+        fixture.pool.insert(Arc::new(batch.clone()), Time(START)).unwrap();
+    }
+    let sizes = &executed.receipt_bytes;
+    let limits = |receipts| BlockLimits { bytes: block, receipts, ..LIMITS };
+    let built = |receipts| build(&fixture.parent(), &fixture.pool, Vec::new(), limits(receipts), at);
+    let room = sizes[0] + sizes[1] + sizes[2] - 1;
+    let (candidate, dropped) = built(room);
+    assert_eq!((candidate.ids.len(), dropped.len()), (2, 0));
+    assert_eq!(candidate.ids, [batches[0].id(), batches[1].id()]);
+    let verdict = |block: &Arc<Block>, receipts| {
+        validate(&fixture.parent(), block.clone(), None, limits(receipts)).map(|candidate| candidate.ids.len())
+    };
+    assert_eq!(verdict(&candidate.block, room), Ok(2));
+    assert_eq!(verdict(&candidate.block, sizes[0] + sizes[1]), Ok(2), "the limit itself");
+    // A proposer that does not stop is refused.
+    let (whole, _) = built(MAX_TRANSACTION_RECEIPTS);
+    assert_eq!(whole.ids.len(), 4);
+    assert_eq!(verdict(&whole.block, MAX_TRANSACTION_RECEIPTS), Ok(4));
+    assert_eq!(verdict(&whole.block, room), Err(Invalid::TooLarge));
+    // One whose receipt no block can hold does not keep the others from their turn.
+    let (none, dropped) = built(sizes[0] - 1);
+    assert_eq!((none.ids.len(), dropped.len()), (0, 4));
+}
+
+#[test]
+fn no_block_holds_a_transaction_that_clients_cannot_read() {
+    use vostro_types::transaction::*;
+    let mut fixture = Fixture::new();
+    let body = fixture.built().block.transactions[0].body.clone();
+    let leg = PlanLeg { payee: Payee::Host, share: Share::Rate(Ppm::ONE), refund: RefundPolicy::Proportional };
+    let plan = RegisterPlan { plan: label("p"), version: 1, legs: vec![leg; 8000] };
+    let chain = fixture.genesis.hash();
+    let large = Body { payload: Payload::One(vostro_types::Action::RegisterPlan(plan)), ..body };
+    let large = large.sign(&chain, &[&key(PLATFORM)]);
+    assert!(codec::encode(&large).len() > codec::MAX_TRANSACTION);
+    let roomy = BlockLimits { bytes: 1 << 20, ..LIMITS };
+    let mut block = (*fixture.built().block).clone();
+    block.transactions.push(large.clone());
+    let verdict = validate(&fixture.parent(), Arc::new(block), None, roomy).map(|_| ());
+    assert_eq!(verdict, Err(Invalid::Transaction { index: 2, reason: "larger than a transaction may be" }));
+    let refused = fixture.pool.insert(Arc::new(large.verify(&chain).unwrap()), Time(START));
+    assert!(matches!(refused, Err(vostro_engine::mempool::NotInserted::TooLarge { .. })));
 }

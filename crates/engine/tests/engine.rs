@@ -297,3 +297,50 @@ fn a_stripped_signature_burns_nothing() {
     net.run(2000);
     assert_eq!(net.balance(3, policy.account_id(&[0; 16])), 7);
 }
+
+#[test]
+fn nobody_pushes_a_payment_out_by_signing_it_too() {
+    let mut net = funded();
+    let chain = net.genesis.hash();
+    // Two of four are away, so nothing is decided while the payment waits.
+    net.kill(2);
+    net.kill(3);
+    let payment = net.transfer(201, 202, 100, 1);
+    let id = payment.body.id(&chain);
+    let ticket = net.submit(0, vec![payment.clone()]);
+    net.run(3000);
+    assert_eq!(net.admitted[&ticket], vec![Ok(Admission::Pending(id))]);
+    assert!((0..2).all(|at| net.engines[at].as_ref().unwrap().is_pending(&id)));
+    // A peer passes on the same payment without its sender's signature and with more of strangers.
+    let junk = payment.body.clone().sign(&chain, &[&key(240), &key(241)]);
+    for at in 0..2 {
+        net.event(at, Event::Gossiped { transactions: vec![junk.clone().verify(&chain).unwrap()] });
+    }
+    net.run(100);
+    net.boot(2);
+    net.boot(3);
+    net.run(20_000);
+    for at in 0..4 {
+        assert_eq!(net.balance(at, account(202)), 100, "node {at} lost the payment");
+    }
+}
+
+#[test]
+fn peers_that_have_nothing_yet_are_asked_again_soon() {
+    let mut net = funded();
+    net.kill(3);
+    net.submit(0, vec![net.transfer(201, 202, 100, 1)]);
+    net.run(2000);
+    assert!(net.height(0) > net.height(3));
+    // What they decided is not on their disks yet: an honest answer without blocks.
+    for at in 0..3 {
+        net.tamper.insert(at, |response| response.blocks.clear());
+    }
+    net.boot(3);
+    net.run(1200);
+    assert!(net.height(0) > net.height(3), "nobody gave it anything");
+    net.tamper.clear();
+    net.run(1000);
+    assert_eq!(net.height(3), net.height(0));
+    assert!(net.penalties.is_empty());
+}

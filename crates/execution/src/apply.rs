@@ -7,7 +7,7 @@ use vostro_crypto::{Hash, merkle};
 use vostro_settlement::{BlockContext, Ledger, Reader};
 use vostro_types::block::transaction_leaf;
 use vostro_types::evidence::evidence_leaf;
-use vostro_types::receipt::receipts_root;
+use vostro_types::receipt::measured_receipts_root;
 use vostro_types::{Genesis, Height, Receipt, Time, VerifiedEvidence, VerifiedTransaction};
 
 use crate::state::{Changes, MemState, Overlay, StateRead};
@@ -18,6 +18,8 @@ use crate::tree::{Tree, key_hash, value_hash};
 pub struct Executed {
     /// One for each transaction in order, then one for each deadline that fired.
     pub receipts: Vec<Receipt>,
+    /// Encoded length of each, in bytes.
+    pub receipt_bytes: Vec<usize>,
     /// Keys whose value differs from the state before.
     pub changes: Changes,
     /// The state tree after the block.
@@ -54,12 +56,14 @@ pub fn execute(
     let changes = overlay.into_changes();
     let tree = update_tree(tree, &changes);
     let leaves: Vec<Hash> = transactions.iter().map(|tx| transaction_leaf(tx.transaction())).collect();
+    let (receipts_root, receipt_bytes) = measured_receipts_root(&receipts);
     Executed {
         transactions_root: merkle::root(&leaves),
         evidence_root: merkle::root(&evidence.iter().map(|e| evidence_leaf(e.evidence())).collect::<Vec<_>>()),
-        receipts_root: receipts_root(&receipts),
+        receipts_root,
         state_root: tree.root(),
         receipts,
+        receipt_bytes,
         changes,
         tree,
     }

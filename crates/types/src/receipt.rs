@@ -622,5 +622,12 @@ pub fn receipt_leaf(receipt: &Receipt) -> Hash {
 
 /// Merkle root of receipts as a header has it.
 pub fn receipts_root(receipts: &[Receipt]) -> Hash {
-    merkle::root(&receipts.iter().map(receipt_leaf).collect::<Vec<_>>())
+    measured_receipts_root(receipts).0
+}
+
+/// The same, and the encoded length of each receipt in bytes.
+pub fn measured_receipts_root(receipts: &[Receipt]) -> (Hash, Vec<usize>) {
+    let encoded = receipts.iter().map(encode);
+    let (leaves, bytes): (Vec<Hash>, Vec<usize>) = encoded.map(|bytes| (merkle::leaf(&bytes), bytes.len())).unzip();
+    (merkle::root(&leaves), bytes)
 }

@@ -227,6 +227,7 @@ impl World {
         let mut receipts = Vec::new();
         for tx in transactions {
             let untouched = self.ledger.clone();
+            self.check_variants(tx);
             let receipt = apply(&context, tx, &mut self.ledger);
             assert_eq!(receipt.cause, Cause::Transaction(tx.id()));
             if !receipt.applied() {
@@ -238,6 +239,33 @@ impl World {
         invariants::check(&self.ledger).unwrap();
         invariants::check_step(&before, &self.ledger, &receipts).unwrap();
         receipts
+    }
+
+    /// Signatures are outside a transaction's id, so anybody can pass it on with fewer of them or with more of strangers.
+    /// Fewer may only be too few (101, 107: no block records that); more change nothing.
+    fn check_variants(&self, tx: &VerifiedTransaction) {
+        let whole = tx.transaction();
+        if whole.signatures.len() < 2 {
+            return;
+        }
+        let outcome = |signatures: Vec<SignedBy>| {
+            let variant = Transaction { body: whole.body.clone(), signatures }.verify(&self.chain).unwrap();
+            assert_eq!(variant.id(), tx.id());
+            apply(&self.context(), &variant, &mut self.ledger.clone())
+        };
+        let expected = outcome(whole.signatures.clone());
+        for missing in 0..whole.signatures.len() {
+            let mut fewer = whole.signatures.clone();
+            fewer.remove(missing);
+            let receipt = outcome(fewer);
+            let refused = matches!(receipt.outcome, Outcome::Rejected { code: 101 | 107, .. });
+            assert!(refused || receipt == expected, "one signature less: {receipt:?} and not {expected:?}");
+        }
+        let stranger = whole.body.clone().sign(&self.chain, &[&secret(250)]).signatures[0];
+        let mut more = whole.signatures.clone();
+        more.push(stranger);
+        more.sort_by_key(|s| s.key);
+        assert_eq!(outcome(more), expected, "a stranger's signature more");
     }
 
     /// Moves time on and runs an empty block.

@@ -140,7 +140,8 @@ fn action(w: &World, op: &Op) -> (AccountId, Vec<AccountId>, Action) {
             let of = |(key, order): &(OrderKey, read::Order)| (key.order_id.clone(), order.refundable().units());
             let whole: Vec<(Label, u64)> = orders.iter().map(of).filter(|(_, units)| *units > 0).collect();
             let (id, units) = if op.c < 3 || whole.is_empty() { (label(&id), op.units) } else { pick(&whole, op.a) };
-            alone(pick(&[w.p, w.q], op.c), refund(platform, id.as_str(), &format!("r{}", op.c / 2), units))
+            let agrees = if op.who.is_multiple_of(2) { vec![platform] } else { vec![] };
+            (pick(&[w.p, w.q], op.c), agrees, refund(platform, id.as_str(), &format!("r{}", op.c / 2), units))
         }
         23 => alone(platform, lock(op.units)),
         24 => alone(platform, close_window(u64::from(op.a % 3) + read::netting(&w.ledger, cny()).open - 1)),
