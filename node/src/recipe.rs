@@ -9,7 +9,7 @@ use vostro_crypto::{PublicKey, SecretKey};
 use vostro_types::genesis::{
     AccountFile, AssetFile, ConsensusFile, GENESIS_VERSION, GenesisFile, KeyFile, ParametersFile, ValidatorFile,
 };
-use vostro_types::{GenesisError, Label};
+use vostro_types::{GenesisError, Label, Roles};
 
 /// Recipe of the development network.
 pub const DEVNET: &str = include_str!("../../genesis/devnet.toml");
@@ -58,9 +58,21 @@ pub struct RecipeAccount {
     pub kind: String,
     /// Its public key, if the recipe knows it.
     pub key: Option<String>,
-    /// Whether it may freeze accounts.
+    /// Whether it may freeze accounts and set tiers.
     #[serde(default)]
     pub risk: bool,
+    /// Whether it may resolve disputes.
+    #[serde(default)]
+    pub arbiter: bool,
+    /// Whether it may anchor reports.
+    #[serde(default)]
+    pub auditor: bool,
+}
+
+impl RecipeAccount {
+    fn roles(&self) -> Roles {
+        Roles { risk: self.risk, arbiter: self.arbiter, auditor: self.auditor }
+    }
 }
 
 /// Keys of one validator.
@@ -136,18 +148,16 @@ impl Recipe {
         (0..longest).flat_map(turn).collect()
     }
 
-    /// Accounts with name, kind, risk and the recipe's own key: platforms first.
-    fn all_accounts(&self) -> impl Iterator<Item = (String, &str, &str, bool, Option<&str>)> {
-        let platforms = self
-            .platforms
-            .iter()
-            .enumerate()
-            .map(|(i, p)| (format!("platforms[{i}]"), p.name.as_str(), "platform", false, p.key.as_deref()));
-        let others = self
-            .accounts
-            .iter()
-            .enumerate()
-            .map(|(i, a)| (format!("accounts[{i}]"), a.name.as_str(), a.kind.as_str(), a.risk, a.key.as_deref()));
+    /// Accounts with name, kind, roles and the recipe's own key: platforms first.
+    fn all_accounts(&self) -> impl Iterator<Item = (String, &str, &str, Roles, Option<&str>)> {
+        let platforms =
+            self.platforms.iter().enumerate().map(|(i, p)| {
+                (format!("platforms[{i}]"), p.name.as_str(), "platform", Roles::default(), p.key.as_deref())
+            });
+        let others =
+            self.accounts.iter().enumerate().map(|(i, a)| {
+                (format!("accounts[{i}]"), a.name.as_str(), a.kind.as_str(), a.roles(), a.key.as_deref())
+            });
         platforms.chain(others)
     }
 
@@ -174,9 +184,9 @@ impl Recipe {
     pub fn draft(&self, time_ms: u64) -> Result<(GenesisFile, Vec<String>), RecipeError> {
         let mut file = self.empty(time_ms);
         let mut missing = Vec::new();
-        for (_, name, kind, risk, key) in self.all_accounts() {
+        for (_, name, kind, roles, key) in self.all_accounts() {
             match key {
-                Some(key) => file.accounts.push(single_key_account(name, kind, key, risk)),
+                Some(key) => file.accounts.push(single_key_account(name, kind, key, roles)),
                 None => missing.push(name.to_string()),
             }
         }
@@ -187,14 +197,16 @@ impl Recipe {
 }
 
 /// A genesis account with one key and a salt of zeros, so its id is [`crate::keystore::own_account`] of the key.
-pub fn single_key_account(name: &str, kind: &str, key: &str, risk: bool) -> AccountFile {
+pub fn single_key_account(name: &str, kind: &str, key: &str, roles: Roles) -> AccountFile {
     AccountFile {
         name: name.to_string(),
         kind: kind.to_string(),
         threshold: 1,
         keys: vec![KeyFile { key: key.to_string(), weight: 1 }],
         salt: "0".repeat(32),
-        risk,
+        risk: roles.risk,
+        arbiter: roles.arbiter,
+        auditor: roles.auditor,
     }
 }
 
@@ -204,10 +216,10 @@ pub fn single_key_account(name: &str, kind: &str, key: &str, risk: bool) -> Acco
 /// A name without a key, or the field of the genesis that is wrong.
 pub fn from_recipe(recipe: &Recipe, keys: &RecipeKeys, time_ms: u64) -> Result<GenesisFile, RecipeError> {
     let mut file = recipe.empty(time_ms);
-    for (field, name, kind, risk, own) in recipe.all_accounts() {
+    for (field, name, kind, roles, own) in recipe.all_accounts() {
         let key = keys.accounts.get(name).map(ToString::to_string).or_else(|| own.map(str::to_string));
         let key = key.ok_or_else(|| RecipeError::NoKey { field, name: name.to_string() })?;
-        file.accounts.push(single_key_account(name, kind, &key, risk));
+        file.accounts.push(single_key_account(name, kind, &key, roles));
     }
     for (i, (name, platform)) in recipe.validators().into_iter().enumerate() {
         let field = format!("validators[{i}]");
@@ -269,7 +281,7 @@ mod tests {
             let file = from_recipe(&recipe, &keys_for(&recipe), 1_700_000_000_000).unwrap();
             let genesis = file.parse().unwrap();
             assert_eq!(genesis.validators.len(), 4);
-            assert_eq!(genesis.accounts.iter().filter(|a| a.risk).count(), 1);
+            assert_eq!(genesis.accounts.iter().filter(|a| a.roles.risk).count(), 1);
         }
     }
 

@@ -53,7 +53,7 @@ fn genesis() -> Genesis {
         kind,
         policy: policy(seed),
         salt: [0; 16],
-        risk: false,
+        roles: Roles::default(),
     };
     let genesis = Genesis {
         version: 1,
@@ -65,9 +65,10 @@ fn genesis() -> Genesis {
             escrow_ms: ESCROW_MS,
             window_ms: 0,
             max_due_per_block: 3,
-            fee: FeeSchedule { rate: Ppm::new(10_000).unwrap(), min: fen(1), cap: fen(100) },
+            fee: FeeSchedule { rate: Ppm::new(10_000).unwrap(), min: fen(1), cap: fen(100), ..FeeSchedule::default() },
             debit_cap: fen(1_000_000),
             gateway_daily_cap: fen(100_000_000),
+            ..Parameters::BASE
         },
         consensus: ConsensusParameters {
             base_timeout_ms: 1_000,
@@ -133,6 +134,7 @@ fn pay(from: u8, order: u64, mode: PayMode) -> VerifiedTransaction {
         order_id: label(format!("order {order}")),
         item: ItemRef { host: account(PLATFORM), item: label("course"), version: 1 },
         price: None,
+        coupon: None,
         mode,
         fee_bearer: FeeBearer::PAYEE,
         expected_total: fen(1_990),
@@ -163,6 +165,7 @@ fn first_block() -> Vec<VerifiedTransaction> {
         version: 1,
         asset: asset(),
         price: Price::Fixed(fen(1_990)),
+        discount: Ppm::ZERO,
         tax: None,
         plan: label("standard"),
         plan_version: 1,

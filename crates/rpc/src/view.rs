@@ -5,6 +5,7 @@ use std::sync::Arc;
 use vostro_api::chain::{BlockLine, ExecutedJson};
 use vostro_api::ledger::{EntryProof, StateProofJson};
 use vostro_api::receipt::{Place, ReceiptJson};
+use vostro_api::words::{account_words, quoted};
 use vostro_api::{ApiError, Directory, Lookup, TransactionJson, code, plain_words};
 use vostro_settlement::{Reader, read};
 use vostro_types::transaction::{ItemRef, OrderKey};
@@ -151,6 +152,12 @@ pub(crate) fn cause_words(stored: &StoredBlock, index: u32, receipt: &Receipt, v
             vec![format!("The deadline of {} came due.", vostro_api::words::order_words(order, view))]
         }
         Cause::WindowDeadline { asset, window } => vec![format!("Netting window {window} in {asset} came due.")],
+        Cause::CampaignDeadline { platform, campaign } => {
+            vec![format!("Campaign {} of {} ended.", quoted(campaign), account_words(platform, view))]
+        }
+        Cause::ProposalDue { proposer, proposal } => {
+            vec![format!("Proposal {} of {} took effect.", quoted(proposal), account_words(proposer, view))]
+        }
     }
 }
 

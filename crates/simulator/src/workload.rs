@@ -97,7 +97,7 @@ fn ppm(parts: u32) -> Ppm {
 }
 
 fn schedule() -> FeeSchedule {
-    FeeSchedule { rate: ppm(FEE), min: Amount::ZERO, cap: units(1_000_000) }
+    FeeSchedule { rate: ppm(FEE), min: Amount::ZERO, cap: units(1_000_000), ..FeeSchedule::default() }
 }
 
 fn genesis(validators: usize) -> (Genesis, Vec<SecretKey>) {
@@ -106,7 +106,7 @@ fn genesis(validators: usize) -> (Genesis, Vec<SecretKey>) {
         kind,
         policy: policy(key),
         salt: [0; 16],
-        risk: false,
+        roles: vostro_types::Roles::default(),
     };
     let mut accounts: Vec<GenesisAccount> =
         (0..PLATFORMS).map(|i| account(format!("platform-{i}"), AccountKind::Platform, &key(1, i))).collect();
@@ -132,6 +132,7 @@ fn genesis(validators: usize) -> (Genesis, Vec<SecretKey>) {
             fee: schedule(),
             debit_cap: units(50_000_000),
             gateway_daily_cap: units(1_000_000_000),
+            ..Parameters::BASE
         },
         consensus: ConsensusParameters {
             base_timeout_ms: 400,
@@ -215,6 +216,7 @@ impl Cast {
                     version: 1,
                     asset: asset(),
                     price: Price::Fixed(units(*price)),
+                    discount: Ppm::ZERO,
                     tax: None,
                     plan: label("split"),
                     plan_version: 1,
@@ -235,12 +237,17 @@ impl Cast {
         let item = *dice.weighted(&priced);
         let price = PRICES[item].1;
         let pay = |mode, order: usize, item: usize| {
-            let fee = if mode == PayMode::Window { units(0) } else { pricing::fee(units(PRICES[item].1), &schedule()) };
+            let fee = if mode == PayMode::Window {
+                units(0)
+            } else {
+                pricing::fee(units(PRICES[item].1), ppm(FEE), &schedule())
+            };
             Pay {
                 origin: id(&origin),
                 order_id: label(format!("order {order}")),
                 item: ItemRef { host: id(&key(1, item % PLATFORMS)), item: label(format!("item {item}")), version: 1 },
                 price: None,
+                coupon: None,
                 mode,
                 fee_bearer: FeeBearer::PAYER,
                 expected_total: units(PRICES[item].1 + fee.units()),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use vostro_types::genesis::{AccountFile, AssetFile, GenesisFile, KeyFile as GenesisKey, ValidatorFile};
-use vostro_types::{Genesis, Label};
+use vostro_types::{Genesis, Label, Roles};
 
 use super::keys::{self, DirArgs, PasswordArgs};
 use crate::keystore::{Replace, write_atomic};
@@ -116,9 +116,15 @@ pub enum GenesisCommand {
         /// platform, gateway, networkFee, tax or suspense
         #[arg(long)]
         kind: String,
-        /// Let it freeze accounts
+        /// Let it freeze accounts and set tiers
         #[arg(long)]
         risk: bool,
+        /// Let it resolve disputes; its threshold says how many arbiters must agree
+        #[arg(long)]
+        arbiter: bool,
+        /// Let it anchor reports
+        #[arg(long)]
+        auditor: bool,
     },
     /// Check that the genesis is complete and consistent
     Validate {
@@ -242,10 +248,10 @@ pub fn run(command: GenesisCommand, output: Output) -> Result<()> {
             update(&file.genesis, &genesis, output)
         }
         GenesisCommand::AddPlatform { file, account } => {
-            add_account(&file.genesis, &account, "platform", false, output)
+            add_account(&file.genesis, &account, "platform", Roles::default(), output)
         }
-        GenesisCommand::AddAccount { file, account, kind, risk } => {
-            add_account(&file.genesis, &account, &kind, risk, output)
+        GenesisCommand::AddAccount { file, account, kind, risk, arbiter, auditor } => {
+            add_account(&file.genesis, &account, &kind, Roles { risk, arbiter, auditor }, output)
         }
         GenesisCommand::Validate { file } => {
             let genesis = load_file(&file.genesis)?;
@@ -259,7 +265,7 @@ pub fn run(command: GenesisCommand, output: Output) -> Result<()> {
     }
 }
 
-fn add_account(path: &Path, args: &AccountArgs, kind: &str, risk: bool, output: Output) -> Result<()> {
+fn add_account(path: &Path, args: &AccountArgs, kind: &str, roles: Roles, output: Output) -> Result<()> {
     let mut genesis = load_file(path)?;
     let mut account_keys = Vec::new();
     for text in &args.keys {
@@ -273,7 +279,9 @@ fn add_account(path: &Path, args: &AccountArgs, kind: &str, risk: bool, output: 
         threshold: args.threshold,
         keys: account_keys,
         salt: args.salt.clone(),
-        risk,
+        risk: roles.risk,
+        arbiter: roles.arbiter,
+        auditor: roles.auditor,
     });
     update(path, &genesis, output)
 }

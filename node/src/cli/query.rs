@@ -339,7 +339,9 @@ fn show_account(shown: &mut AccountJson, id: AccountId, account: &ProvedAccount,
     shown.kind = head.kind.name().into();
     shown.status = status_name(head.status).into();
     shown.tier = head.tier;
-    shown.risk = head.risk;
+    shown.risk = head.roles.risk;
+    shown.arbiter = head.roles.arbiter;
+    shown.auditor = head.roles.auditor;
     shown.platform = head.platform;
     shown.opened_at = head.opened;
     shown.policy = PolicyJson::of(&account.policy);

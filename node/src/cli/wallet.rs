@@ -232,6 +232,7 @@ pub async fn run(command: WalletCommand, output: Output) -> Result<()> {
                         version: item_version,
                     },
                     price: price.as_deref().map(|p| asset.parse(p)).transpose()?,
+                    coupon: None,
                     mode,
                     fee_bearer,
                     expected_total: asset.parse(&total)?,

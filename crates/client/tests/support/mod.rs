@@ -8,7 +8,7 @@ use vostro_types::block::HEADER_VERSION;
 use vostro_types::certificate::vote_bytes;
 use vostro_types::codec::encode;
 use vostro_types::genesis::{
-    AccountFile, AssetFile, ConsensusFile, FeeFile, GenesisFile, KeyFile, ParametersFile, ValidatorFile,
+    AccountFile, AssetFile, ConsensusFile, GenesisFile, KeyFile, ParametersFile, ValidatorFile,
 };
 use vostro_types::transaction::*;
 use vostro_types::*;
@@ -46,6 +46,8 @@ pub fn genesis(chain_id: &str) -> Genesis {
         keys: vec![KeyFile { key: secret(seed).public().to_string(), weight: 1 }],
         salt: "00".repeat(16),
         risk: false,
+        arbiter: false,
+        auditor: false,
     };
     let validator = |i: u8| {
         let platform = if i < 2 { "northwind" } else { "harbor" };
@@ -61,9 +63,9 @@ pub fn genesis(chain_id: &str) -> Genesis {
             escrow_ms: 60_000,
             window_ms: 0,
             max_due_per_block: 100,
-            fee: FeeFile { rate_ppm: 0, min: "0".into(), cap: "0".into() },
             debit_cap: "100000".into(),
             gateway_daily_cap: "1000000000".into(),
+            ..ParametersFile::default()
         },
         consensus: ConsensusFile {
             base_timeout_ms: 1000,
@@ -197,6 +199,7 @@ impl TestChain {
             version: 1,
             asset: usd,
             price: Price::Fixed(Amount::new(9000).unwrap()),
+            discount: Ppm::ZERO,
             tax: None,
             plan: label("standard"),
             plan_version: 1,
@@ -218,6 +221,7 @@ impl TestChain {
             order_id: label("A-1"),
             item: ItemRef { host, item: label("course"), version: 1 },
             price: None,
+            coupon: None,
             mode: PayMode::Instant,
             fee_bearer: FeeBearer::PAYEE,
             expected_total: Amount::new(9000).unwrap(),

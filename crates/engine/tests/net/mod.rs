@@ -39,7 +39,7 @@ pub fn genesis(n: u8) -> Genesis {
         kind,
         policy: KeyPolicy::single(key(seed).public()),
         salt: [0; 16],
-        risk: false,
+        roles: Roles::default(),
     };
     let validator = |i: u8| Validator {
         name: label(&format!("v{i}")),
@@ -57,9 +57,9 @@ pub fn genesis(n: u8) -> Genesis {
             escrow_ms: 5000,
             window_ms: 0,
             max_due_per_block: 100,
-            fee: FeeSchedule { rate: Ppm::ZERO, min: Amount::ZERO, cap: Amount::ZERO },
             debit_cap: Amount::MAX,
             gateway_daily_cap: Amount::MAX,
+            ..Parameters::BASE
         },
         consensus: ConsensusParameters {
             base_timeout_ms: 1000,

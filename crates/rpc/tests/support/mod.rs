@@ -19,7 +19,7 @@ use vostro_settlement::{BlockContext, Reader, apply, open_genesis, record_eviden
 use vostro_types::block::{HEADER_VERSION, transactions_root};
 use vostro_types::certificate::vote_bytes;
 use vostro_types::evidence::evidence_root;
-use vostro_types::genesis::{AccountFile, AssetFile, ConsensusFile, FeeFile, KeyFile, ParametersFile, ValidatorFile};
+use vostro_types::genesis::{AccountFile, AssetFile, ConsensusFile, KeyFile, ParametersFile, ValidatorFile};
 use vostro_types::receipt::receipts_root;
 use vostro_types::transaction::*;
 use vostro_types::*;
@@ -53,6 +53,8 @@ pub fn genesis() -> Genesis {
         keys: vec![KeyFile { key: secret(seed).public().to_string(), weight: 1 }],
         salt: "00".repeat(16),
         risk: false,
+        arbiter: false,
+        auditor: false,
     };
     let validator = |i: u8| {
         let name = label(&format!("v{i}"));
@@ -69,9 +71,9 @@ pub fn genesis() -> Genesis {
             escrow_ms: 60_000,
             window_ms: 0,
             max_due_per_block: 100,
-            fee: FeeFile { rate_ppm: 0, min: "0".into(), cap: "0".into() },
             debit_cap: "100000".into(),
             gateway_daily_cap: "1000000000".into(),
+            ..ParametersFile::default()
         },
         consensus: ConsensusFile {
             base_timeout_ms: 1000,
@@ -434,6 +436,7 @@ impl Rig {
             version: 1,
             asset: usd,
             price: Price::Fixed(self.usd("90.00")),
+            discount: Ppm::ZERO,
             tax: None,
             plan: label("standard"),
             plan_version: 1,
@@ -457,6 +460,7 @@ impl Rig {
             order_id: label(order_id),
             item: ItemRef { host: account_of(HARBOR), item: label("course"), version: 1 },
             price: None,
+            coupon: None,
             mode: PayMode::Instant,
             fee_bearer: FeeBearer::PAYEE,
             expected_total: self.usd("90.00"),
