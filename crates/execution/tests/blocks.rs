@@ -56,7 +56,7 @@ fn genesis() -> Genesis {
         roles: Roles::default(),
     };
     let genesis = Genesis {
-        version: 1,
+        version: vostro_types::genesis::GENESIS_VERSION,
         chain_id: label("test"),
         time: Time(START),
         assets: vec![Asset::new(asset(), 2).unwrap()],

@@ -48,7 +48,7 @@ pub fn genesis(n: u8) -> Genesis {
         network_key: key(i + 50).public(),
     };
     let genesis = Genesis {
-        version: 1,
+        version: vostro_types::genesis::GENESIS_VERSION,
         chain_id: label("engine-test"),
         time: Time(START),
         assets: vec![Asset::new(usd(), 2).unwrap()],
