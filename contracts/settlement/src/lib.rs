@@ -55,6 +55,7 @@ pub use books::MAX_RECEIVABLES;
 pub use evidence::record_evidence;
 pub use genesis::open_genesis;
 pub use htlc::MAX_LOCK_MS;
+pub use governance::{MAX_CHANGES_PER_BLOCK, MAX_LEAD, MAX_OPEN_PROPOSALS, PROPOSAL_MS};
 pub use ledger::{Ledger, Reader};
 pub use pay::MAX_DAYS;
 pub use refund::MAX_REFUNDS;

@@ -3,7 +3,7 @@
 use vostro_types::genesis::Parameters;
 use vostro_types::receipt::OrderState;
 use vostro_types::transaction::OrderKey;
-use vostro_types::{AccountId, AccountKind, AccountStatus, Asset, AssetCode, Hash, KeyPolicy, Label, Roles, Time};
+use vostro_types::{AccountId, AccountKind, AccountStatus, Asset, AssetCode, Hash, KeyPolicy, Label, Ppm, Roles, Time};
 
 pub use crate::model::{
     Archived, Balance, Campaign, ChargeRecord, Coupon, Custody, DepositRecord, Dispute, DisputeEnd, Entitlement,
@@ -336,6 +336,12 @@ pub fn spending(reader: &dyn Reader, account: AccountId, asset: AssetCode) -> Sp
 /// What a platform sold and refunded in an asset lately.
 pub fn volume(reader: &dyn Reader, platform: AccountId, asset: AssetCode) -> Volume {
     VOLUMES.get(reader, &(platform, asset)).unwrap_or_default()
+}
+
+/// The network fee's rate for what a platform sells at a time, as far as the state knows: an order placed now is charged
+/// by it.
+pub fn fee_rate(reader: &dyn Reader, platform: AccountId, asset: AssetCode, time: Time) -> Ppm {
+    crate::fees::rate_at(time, reader, &parameters(reader), platform, asset)
 }
 
 /// The contributions to the mutual fund of an asset.
