@@ -20,6 +20,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use vostro_settlement::testing::MemLedger;
 use vostro_settlement::{BlockContext, apply, fire_deadlines, read};
+use vostro_types::account::WeightedKey;
 use vostro_types::receipt::OrderState;
 use vostro_types::transaction::*;
 use vostro_types::*;
@@ -76,6 +77,7 @@ fn start() -> World {
     for seed in 60..68 {
         w.newcomer(seed);
     }
+    rules::prepare(&mut w);
     w
 }
 
@@ -119,7 +121,9 @@ fn action(w: &World, op: &Op) -> (AccountId, Vec<AccountId>, Action) {
             let priced = pay(platform, &id, host, name, op.units);
             let talk = u128::from(op.units);
             let net = if name == "book" { ((talk * 1_000_000 + 530_000) / 1_060_000) as u64 } else { op.units };
-            let fee = fen(net).rate(ppm(30_000)).units();
+            let (rate, schedule) =
+                (read::fee_rate(&w.ledger, platform, cny(), Time(w.time)), read::parameters(&w.ledger).fee);
+            let fee = vostro_settlement::pricing::fee(fen(net), rate, &schedule).units();
             let on_top = if fee_bearer == FeeBearer::PAYER { fee } else { 0 };
             let wrong = u64::from(op.a == 11);
             let expected_total = fen(op.units + on_top + wrong);

@@ -2,7 +2,74 @@
 
 use super::*;
 
+/// Lets three platforms run four validators, three of which decide.
+pub(crate) fn prepare(w: &mut World) {
+    w.validators(&[w.p, w.q, w.q, w.risk]);
+}
+
 /// As [`super::action`], for this family's kinds; `None` where the state has nothing to act on.
-pub(crate) fn action(_w: &World, _op: &Op) -> Option<(AccountId, Vec<AccountId>, Action)> {
-    None
+pub(crate) fn action(w: &World, op: &Op) -> Option<(AccountId, Vec<AccountId>, Action)> {
+    let people = [w.alice, w.bob, w.carol, w.dave];
+    let voters = [w.p, w.q, w.risk];
+    match op.kind {
+        46 => {
+            // One's own key, alone or with the newcomers' beside it: whoever signed before still can.
+            let who = pick(&[w.alice, w.bob, w.carol, w.dave, w.p, w.q], op.who);
+            let mut keys = vec![WeightedKey { key: w.keys[&who].public(), weight: 1 + u16::from(op.a) }];
+            let others: Vec<u8> = (60..60 + op.b % 3).collect();
+            keys.extend(others.iter().map(|seed| WeightedKey { key: secret(*seed).public(), weight: 1 }));
+            let threshold = if op.c == 0 { 1 + u32::from(op.a) + others.len() as u32 } else { 1 };
+            let policy = KeyPolicy::new(threshold, keys).ok()?;
+            Some((who, vec![], Action::SetKeys(SetKeys { policy })))
+        }
+        47 => {
+            let account = pick(&people, op.a);
+            let by = pick(&[read::account(&w.ledger, account)?.platform, w.risk], op.b);
+            Some((by, vec![], set_tier(account, op.c % 5)))
+        }
+        48 | 49 => {
+            let (parameter, value) = change(op);
+            let ahead = u64::from(op.c / 2);
+            Some((pick(&voters, op.who), vec![], propose(&format!("{}", op.a), parameter, value, w.height + 1 + ahead)))
+        }
+        _ => {
+            // an open proposal if there is one
+            let named = |by: AccountId| (0..12u8).map(move |a| (by, a.to_string()));
+            let mut all: Vec<(AccountId, String)> = voters.into_iter().flat_map(named).collect();
+            let state = |(by, name): &(AccountId, String)| {
+                let found = read::proposal(&w.ledger, *by, &label(name));
+                found.map(|p| (p.state == read::ProposalState::Open, p.approvals))
+            };
+            all.retain(|p| state(p).is_some_and(|(open, _)| open || op.c == 0));
+            if all.is_empty() {
+                return None;
+            }
+            let (proposer, name) = pick(&all, op.a);
+            let (_, approvals) = state(&(proposer, name.clone()))?;
+            let rest: Vec<AccountId> =
+                voters.into_iter().filter(|v| op.c == 1 || approvals.iter().all(|(by, _)| by != v)).collect();
+            let by = if rest.is_empty() { w.p } else { pick(&rest, op.b) };
+            Some((by, vec![], approve(proposer, &name)))
+        }
+    }
+}
+
+/// A parameter and a value that some action will notice.
+fn change(op: &Op) -> (Parameter, u64) {
+    use Parameter::*;
+    let small = op.units % 2_000;
+    match op.b {
+        0 => (DebitCap, op.units),
+        1 => (GatewayDailyCap, 100_000 + op.units),
+        2 => (Tier1PerTransaction, 500 + small),
+        3 => (Tier1Daily, 1_000 + small),
+        4 => (Tier1Velocity, 1_000 + small),
+        5 => (Tier1Yearly, 1_000 + small),
+        6 => (CoolingMs, 100_000 * u64::from(op.c)),
+        7 => (pick(&[RefundAlarm, FeePeriodMs, WindowMs], op.c), 1 + op.units % 100),
+        8 => (pick(&[FeeRate, FeeTier1Rate], op.c), 10_000 * u64::from(op.c)),
+        9 => (pick(&[FeeMin, FeeCap], op.c), op.units),
+        10 => (pick(&[FeeTier1Volume, FeeTier2Volume], op.c), small),
+        _ => (pick(&[EscrowMs, DayMs, MaxDuePerBlock], op.c), op.units % 60),
+    }
 }
