@@ -213,7 +213,7 @@ fn the_page_lists_tables_and_codes() {
     }
     let actions = "OpenAccount SetStatus Deposit Withdraw WithdrawResult Transfer RegisterPlan RegisterItem Pay \
         Confirm Refund LockCollateral CloseWindow SettleWindow UnlockCollateral FundContribute FundRelease HtlcLock \
-        HtlcClaim HtlcRefund FxConvert AnchorReport Batch";
+        HtlcClaim HtlcRefund FxConvert AnchorReport Batch SetKeys SetTier Propose Approve";
     for action in actions.split_whitespace() {
         assert!(page.contains(&format!("### {action}\n")), "{action}");
     }
