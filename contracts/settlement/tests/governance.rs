@@ -459,7 +459,7 @@ type Tamper = fn(&mut World);
 
 #[test]
 fn tampering_with_rules_is_found_out() {
-    use ProposalState::{Approved, Done, Open, Void};
+    use ProposalState::{Approved, Done, Void};
     let base = voted();
     let states = ["cap", "min", "cap2", "later"].map(|name| proposal(&base, base.p, name).state);
     assert_eq!(states, [Done, Void, Done, Approved]);
