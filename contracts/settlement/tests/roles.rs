@@ -6,9 +6,9 @@ mod common;
 
 use common::exchange::*;
 use common::*;
+use vostro_settlement::Ledger;
 use vostro_settlement::model::AccountHead;
 use vostro_settlement::tables::{ACCOUNTS, NAMES, POLICIES};
-use vostro_settlement::Ledger;
 use vostro_types::codec::encode;
 use vostro_types::transaction::*;
 use vostro_types::*;

@@ -2,6 +2,17 @@
 
 use super::*;
 
+/// What these actions and the rules they set are seen to do.
+pub(crate) const EXPECTED: &str = "Approve KeysSet ParameterSet ProposalApproved ProposalDue ProposalMade ProposalVoid \
+    Propose RefundAlarm SetKeys SetTier TierSet";
+
+/// Codes that they are refused with, or that a vote makes others be refused with.
+pub(crate) const CODES: &[u16] = &[108, 405, 507, 801, 802, 803, 804];
+
+pub(crate) fn parameters(p: &mut genesis::Parameters) {
+    p.refund_alarm = ppm(900_000);
+}
+
 /// Lets q run three of four validators, so that it decides alone and p cannot.
 pub(crate) fn prepare(w: &mut World) {
     w.validators(&[w.p, w.q, w.q, w.q]);
