@@ -230,6 +230,7 @@ fn a_change_takes_effect_with_the_block_it_names() {
     w.ok(w.p, propose("cap", DebitCap, 5, w.height + 4));
     w.ok(w.q, approve(w.p, "cap"));
     assert_eq!(cap(&w), 100_000);
+    assert_eq!(read::scheduled(&w.ledger, 9), [(Height(w.height + 2), w.p, label("cap"))]);
     let receipts = w.wait(0);
     // the block before works with the old value to its end
     assert_eq!(cap(&w), 5);
@@ -238,6 +239,10 @@ fn a_change_takes_effect_with_the_block_it_names() {
     assert_eq!(receipts[0].events, [Event::ParameterSet { parameter: DebitCap, value: 5 }]);
     assert_eq!(proposal(&w, w.p, "cap").state, ProposalState::Done);
     assert!(w.wait(0).is_empty());
+
+    assert!(read::scheduled(&w.ledger, 9).is_empty());
+    assert_eq!(read::proposals(&w.ledger, w.p, None, 9), [(label("cap"), proposal(&w, w.p, "cap"))]);
+    assert!(read::proposals(&w.ledger, w.p, Some(&label("cap")), 9).is_empty());
 
     // approved after its height: with the next block
     w.ok(w.p, propose("late", DebitCap, 7, soon(&w)));
