@@ -1,15 +1,18 @@
-//! OpenAccount and SetStatus.
+//! OpenAccount, SetStatus, SetKeys and SetTier.
+//!
+//! Invariant: an account's keys change only by its own keys, old and new; its id, kind and platform never change.
 
+use vostro_types::parameters::ACCOUNT_TIERS;
 use vostro_types::receipt::Bucket;
 use vostro_types::transaction::{OpenAccount, SetKeys, SetStatus, SetTier};
 use vostro_types::{AccountId, AccountKind, AccountStatus, Amount, AssetCode, Event, Roles};
 
-use crate::authority::Call;
+use crate::authority::{Call, require_open};
 use crate::books::Books;
 use crate::ledger::{Ledger, Reader};
 use crate::model::{AccountHead, Balance};
 use crate::rejection::{Rejection, refuse, same_or_conflict};
-use crate::tables::{ACCOUNTS, ASSETS, BALANCES, POLICIES};
+use crate::tables::{ACCOUNTS, ASSETS, ATTESTATIONS, BALANCES, POLICIES};
 use crate::{Done, netting};
 
 /// Tier of a new account, before any identity check.
@@ -88,12 +91,45 @@ pub(crate) fn set_status(call: &Call<'_>, action: &SetStatus, ledger: &mut dyn L
     Ok(Done::Applied(books.commit(ledger)))
 }
 
-pub(crate) fn set_keys(_call: &Call<'_>, _action: &SetKeys, _ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
-    Err(refuse::state("action"))
+pub(crate) fn set_keys(call: &Call<'_>, action: &SetKeys, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
+    // That the old keys signed was checked when the call was opened.
+    let account = call.sender;
+    action.policy.require_prime_order().map_err(|_| refuse::malformed("policy"))?;
+    if action.policy.weight_of(call.tx.keys()) < action.policy.threshold() {
+        return Err(refuse::threshold("policy"));
+    }
+    if POLICIES.get(&*ledger, &account).as_ref() == Some(&action.policy) {
+        return Err(refuse::state("policy"));
+    }
+
+    // Point of no return.
+    POLICIES.put(ledger, &account, &action.policy);
+    let mut books = Books::default();
+    books.event(Event::KeysSet { account });
+    Ok(Done::Applied(books.commit(ledger)))
 }
 
-pub(crate) fn set_tier(_call: &Call<'_>, _action: &SetTier, _ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
-    Err(refuse::state("action"))
+pub(crate) fn set_tier(call: &Call<'_>, action: &SetTier, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
+    let SetTier { account, tier, attestation } = *action;
+    let head = ACCOUNTS.get(&*ledger, &account).ok_or_else(|| refuse::missing("account"))?;
+    let opened_it = head.platform == call.sender && !head.status_by_risk;
+    if account == call.sender || !(call.head.roles.risk || opened_it) {
+        return Err(refuse::role("account"));
+    }
+    if !matches!(head.kind, AccountKind::User | AccountKind::Creator) {
+        return Err(refuse::role("kind"));
+    }
+    require_open(&head, "account")?;
+    if !(1..=ACCOUNT_TIERS).contains(&tier.into()) {
+        return Err(refuse::tier("tier"));
+    }
+
+    // Point of no return.
+    ACCOUNTS.put(ledger, &account, &AccountHead { tier, ..head });
+    ATTESTATIONS.put(ledger, &account, &attestation);
+    let mut books = Books::default();
+    books.event(Event::TierSet { account, tier, attestation });
+    Ok(Done::Applied(books.commit(ledger)))
 }
 
 fn balances(reader: &dyn Reader, account: AccountId) -> Vec<((AccountId, AssetCode), Balance)> {

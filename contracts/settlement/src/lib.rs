@@ -54,6 +54,7 @@ mod transfer;
 pub use books::MAX_RECEIVABLES;
 pub use evidence::record_evidence;
 pub use genesis::open_genesis;
+pub use governance::{MAX_CHANGES_PER_BLOCK, MAX_LEAD, MAX_OPEN_PROPOSALS, PROPOSAL_MS};
 pub use htlc::MAX_LOCK_MS;
 pub use ledger::{Ledger, Reader};
 pub use pay::MAX_DAYS;

@@ -296,9 +296,13 @@ pub(crate) fn fire(context: &BlockContext, asset: AssetCode, number: u64, ledger
     if let Some(due) = window.due.take() {
         deadlines::disarm(ledger, due, Due::Window(asset, number));
     }
-    let next = context.time.plus(crate::read::parameters(&*ledger).window_ms.max(1));
-    window.due = Some(next);
-    deadlines::arm(ledger, next, Due::Window(asset, number));
+    // Parameters may have changed since the window opened: without a span it waits for a platform to close it.
+    let span = crate::read::parameters(&*ledger).window_ms;
+    if span > 0 {
+        let next = context.time.plus(span);
+        window.due = Some(next);
+        deadlines::arm(ledger, next, Due::Window(asset, number));
+    }
     WINDOWS.put(ledger, &(asset, number), &window);
     books.commit(ledger)
 }

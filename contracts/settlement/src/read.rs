@@ -3,7 +3,9 @@
 use vostro_types::genesis::Parameters;
 use vostro_types::receipt::OrderState;
 use vostro_types::transaction::OrderKey;
-use vostro_types::{AccountId, AccountKind, AccountStatus, Asset, AssetCode, Hash, KeyPolicy, Label, Roles, Time};
+use vostro_types::{
+    AccountId, AccountKind, AccountStatus, Asset, AssetCode, Hash, Height, KeyPolicy, Label, Ppm, Roles, Time,
+};
 
 pub use crate::model::{
     Archived, Balance, Campaign, ChargeRecord, Coupon, Custody, DepositRecord, Dispute, DisputeEnd, Entitlement,
@@ -17,8 +19,8 @@ use crate::orders;
 use crate::tables::{
     ACCOUNTS, ARCHIVED, ASSETS, ATTESTATIONS, BALANCES, CAMPAIGNS, CHARGES, COUPON_USES, COUPONS, CUSTODY, DEPOSITS,
     DISPUTES, ENTITLEMENTS, FUND, GATEWAY_CUSTODY, HTLCS, ITEMS, MANDATES, NAMES, NETS, NETTINGS, NETWORK, OBLIGATIONS,
-    ORDERS, PLANS, POLICIES, PROPOSALS, QUOTES, RECEIVABLES, REFUNDS, REPORTS, SPENDING, VALIDATORS, VOLUMES, WINDOWS,
-    WITHDRAWALS,
+    ORDERS, PLANS, POLICIES, PROPOSALS, QUOTES, RECEIVABLES, REFUNDS, REPORTS, SCHEDULE, SPENDING, VALIDATORS, VOLUMES,
+    WINDOWS, WITHDRAWALS,
 };
 
 /// Everything about an account but its money.
@@ -328,6 +330,25 @@ pub fn proposal(reader: &dyn Reader, proposer: AccountId, proposal: &Label) -> O
     PROPOSALS.get(reader, &(proposer, proposal.clone()))
 }
 
+/// Up to `limit` proposals of a platform, after the one with the name `after`.
+pub fn proposals(
+    reader: &dyn Reader,
+    proposer: AccountId,
+    after: Option<&Label>,
+    limit: usize,
+) -> Vec<(Label, Proposal)> {
+    let after = after.map(|name| (proposer, name.clone()));
+    let page = PROPOSALS.page(reader, &proposer, after.as_ref(), limit);
+    page.into_iter().map(|((_, name), proposal)| (name, proposal)).collect()
+}
+
+/// What is approved and waits, in the order in which it takes effect: the first block that works with it, proposer and
+/// name; at most `limit`.
+pub fn scheduled(reader: &dyn Reader, limit: usize) -> Vec<(Height, AccountId, Label)> {
+    let page = SCHEDULE.page(reader, &(), None, limit);
+    page.into_iter().map(|((height, proposer, name), ())| (Height(height), proposer, name)).collect()
+}
+
 /// What an account moved out of itself lately in an asset.
 pub fn spending(reader: &dyn Reader, account: AccountId, asset: AssetCode) -> Spending {
     SPENDING.get(reader, &(account, asset)).unwrap_or_default()
@@ -336,6 +357,12 @@ pub fn spending(reader: &dyn Reader, account: AccountId, asset: AssetCode) -> Sp
 /// What a platform sold and refunded in an asset lately.
 pub fn volume(reader: &dyn Reader, platform: AccountId, asset: AssetCode) -> Volume {
     VOLUMES.get(reader, &(platform, asset)).unwrap_or_default()
+}
+
+/// The network fee's rate for what a platform sells at a time, as far as the state knows: an order placed now is charged
+/// by it.
+pub fn fee_rate(reader: &dyn Reader, platform: AccountId, asset: AssetCode, time: Time) -> Ppm {
+    crate::fees::rate_at(time, reader, &parameters(reader), platform, asset)
 }
 
 /// The contributions to the mutual fund of an asset.

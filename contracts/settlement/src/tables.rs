@@ -111,6 +111,8 @@ tables! {
     FUND: (AssetCode, AccountId) => Amount = 0x27;
     /// Hashes of attestations by account.
     ATTESTATIONS: AccountId => Hash = 0x28;
+    /// Names of a platform's open proposals, oldest first; some may have expired.
+    OPEN_PROPOSALS: AccountId => Vec<Label> = 0x29;
     /// Which validators contradicted themselves, by epoch, validator, kind and height.
     EVIDENCE: EvidenceKey => EvidenceRecord = 0x40;
 }

@@ -85,9 +85,6 @@ fn tampering_with_a_state_is_found_out() {
         }),
         ("custody is deposits and paid", |w| edit(&mut w.ledger, &CUSTODY, cny(), |c| c.deposited += 1)),
         ("a gateway's mirror", |w| edit(&mut w.ledger, &GATEWAY_CUSTODY, (w.gw, cny()), |c| c.withdrawn += 1)),
-        ("at most its daily cap", |w| {
-            edit(&mut w.ledger, &GATEWAY_DAYS, (w.gw, cny()), |d| d.total = Amount::MAX);
-        }),
         ("payout references", |w| w.ledger.delete(&PAYOUTS.key(&(w.gw, label("paid"))))),
         ("holds back only if frozen", |w| {
             edit(&mut w.ledger, &BALANCES, (w.alice, cny()), |b| more(&mut b.held));
@@ -150,11 +147,6 @@ fn tampering_with_a_state_is_found_out() {
                 b.available = b.available.add(b.collateral).unwrap();
                 b.collateral = Amount::ZERO;
             });
-        }),
-        ("at most the debit cap", |w| {
-            let mut network = read::network(&w.ledger);
-            network.parameters.debit_cap = fen(1);
-            w.ledger.put(NETWORK.key(&()), encode(&(1u8, network)));
         }),
         ("evidence is about heights up to", |w| record(w, 9, 8)),
         ("a bounded amount of evidence", |w| (1..=17).for_each(|height| record(w, height, 20))),
@@ -221,7 +213,7 @@ fn the_page_lists_tables_and_codes() {
     }
     let actions = "OpenAccount SetStatus Deposit Withdraw WithdrawResult Transfer RegisterPlan RegisterItem Pay \
         Confirm Refund LockCollateral CloseWindow SettleWindow UnlockCollateral FundContribute FundRelease HtlcLock \
-        HtlcClaim HtlcRefund FxConvert AnchorReport Batch";
+        HtlcClaim HtlcRefund FxConvert AnchorReport Batch SetKeys SetTier Propose Approve";
     for action in actions.split_whitespace() {
         assert!(page.contains(&format!("### {action}\n")), "{action}");
     }

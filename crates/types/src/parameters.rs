@@ -134,8 +134,9 @@ impl Parameters {
         }
         let used = self.fee.tiers.iter().take_while(|t| !t.volume.is_zero()).count();
         let rising = self.fee.tiers[..used].is_sorted_by(|a, b| a.volume < b.volume);
-        if !rising || self.fee.tiers[used..].iter().any(|t| *t != FeeTier::default()) {
-            return Err(wrong("parameters.fee.tiers", "volumes rise, and unused tiers are zero and come last"));
+        // A tier that is not in use may have a rate, so that one vote can set the rate before another begins the tier.
+        if !rising || self.fee.tiers[used..].iter().any(|t| !t.volume.is_zero()) {
+            return Err(wrong("parameters.fee.tiers", "volumes rise, and tiers without one come last"));
         }
         Ok(())
     }
@@ -397,7 +398,8 @@ impl ParametersFile {
     pub fn of(p: &Parameters) -> Self {
         let text = |amount: Amount| amount.units().to_string();
         let limit = |amount: Amount| (!amount.is_zero()).then(|| text(amount));
-        let tiers = p.fee.tiers.iter().filter(|t| !t.volume.is_zero());
+        let named = p.fee.tiers.iter().rposition(|t| *t != FeeTier::default()).map_or(0, |last| last + 1);
+        let tiers = p.fee.tiers[..named].iter();
         ParametersFile {
             day_ms: p.day_ms,
             escrow_ms: p.escrow_ms,
@@ -517,6 +519,10 @@ mod tests {
         let one = base.with(Parameter::FeeTier1Volume, 5).unwrap();
         assert!(one.with(Parameter::FeeTier2Volume, 5).is_none());
         assert!(one.with(Parameter::FeeTier2Volume, 6).is_some());
+        let rated = base.with(Parameter::FeeTier1Rate, 7).unwrap();
+        assert_eq!(ParametersFile::of(&rated).parse().unwrap(), rated);
+        let begun = rated.with(Parameter::FeeTier1Volume, 5).unwrap();
+        assert_eq!(begun.with(Parameter::FeeTier1Volume, 0), Some(rated));
     }
 
     #[test]

@@ -8,8 +8,7 @@ use super::{Summary, Violation, require, units};
 use crate::deadlines::Due;
 use crate::ledger::Reader;
 use crate::model::Window;
-use crate::netting::{cover_needed, highest_position};
-use crate::read;
+use crate::netting::cover_needed;
 use crate::tables::{ACCOUNTS, ASSETS, BALANCES, DEADLINES, FUND, NETS, NETTINGS, OBLIGATIONS, WINDOWS};
 
 pub(super) fn check(reader: &dyn Reader, summary: &mut Summary) -> Result<(), Violation> {
@@ -32,7 +31,6 @@ pub(super) fn check(reader: &dyn Reader, summary: &mut Summary) -> Result<(), Vi
         let money = summary.money.get_mut(&asset).ok_or_else(broken("contributes in an asset that exists"))?;
         money.fund += units(amount);
     }
-    let cap = i128::from(read::parameters(reader).debit_cap.units());
     for (asset, _) in ASSETS.walk(reader, &()) {
         let netting = NETTINGS.get(reader, &asset).unwrap_or_default();
         let broken = |window, rule| Violation::Window { asset, window, rule };
@@ -59,7 +57,6 @@ pub(super) fn check(reader: &dyn Reader, summary: &mut Summary) -> Result<(), Vi
             let nets = crate::netting::unsettled_nets(reader, asset, account);
             let collateral = BALANCES.get(reader, &(account, asset)).unwrap_or_default().collateral;
             let broken = |rule| move || Violation::Account { account, rule };
-            require(highest_position(&nets) <= cap, broken("position is at most the debit cap"))?;
             require(cover_needed(&nets) <= collateral, broken("position is at most the collateral"))?;
         }
         for ((_, number), window) in WINDOWS.walk(reader, &asset) {

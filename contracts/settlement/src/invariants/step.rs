@@ -41,7 +41,8 @@ pub fn check_step(before: &dyn Reader, after: &dyn Reader, receipts: &[Receipt])
     }
     let left = balances.values().all(|b| *b == Balance::default());
     require(left, || Violation::Postings { rule: "what is posted is in the balances" })?;
-    check_terminal(before, after)
+    check_terminal(before, after)?;
+    super::governance::check_step(before, after, receipts)
 }
 
 fn check_terminal(before: &dyn Reader, after: &dyn Reader) -> Result<(), Violation> {
@@ -74,8 +75,7 @@ fn check_terminal(before: &dyn Reader, after: &dyn Reader) -> Result<(), Violati
     immutable(before, after, &tables::ITEMS, "items stay as they are")?;
     super::campaigns::check_step(before, after)?;
     super::mandates::check_step(before, after)?;
-    super::exchange::check_step(before, after)?;
-    super::governance::check_step(before, after)
+    super::exchange::check_step(before, after)
 }
 
 pub(super) fn immutable<K, V>(

@@ -1,5 +1,9 @@
 //! A small network to test on: two platforms, two gateways, a few people, and every check after every block.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, unused_imports)]
+
+mod rules;
+
+pub use rules::*;
 
 pub mod exchange;
 

@@ -20,6 +20,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use vostro_settlement::testing::MemLedger;
 use vostro_settlement::{BlockContext, apply, fire_deadlines, read};
+use vostro_types::account::WeightedKey;
 use vostro_types::receipt::OrderState;
 use vostro_types::transaction::*;
 use vostro_types::*;
@@ -55,6 +56,7 @@ fn start() -> World {
         p.max_due_per_block = 2;
         p.debit_cap = fen(6_000);
         p.gateway_daily_cap = fen(150_000);
+        rules::parameters(p);
     };
     let mut w = World::with(change, false);
     for account in [w.alice, w.bob, w.dave, w.p, w.q] {
@@ -76,6 +78,7 @@ fn start() -> World {
     for seed in 60..68 {
         w.newcomer(seed);
     }
+    rules::prepare(&mut w);
     w
 }
 
@@ -107,8 +110,8 @@ fn action(w: &World, op: &Op) -> (AccountId, Vec<AccountId>, Action) {
         }
         6 => alone(pick(&everyone, op.who), transfer(to, op.units)),
         // a payee moves all it has, so that later refunds find nothing
-        7 => {
-            let from = pick(&[w.carol, w.dave, w.q], op.who);
+        7 | 29 => {
+            let from = pick(&[w.carol, w.dave, w.q, w.p], op.who);
             alone(from, transfer(to, w.available(from)))
         }
         8..=16 => {
@@ -119,7 +122,9 @@ fn action(w: &World, op: &Op) -> (AccountId, Vec<AccountId>, Action) {
             let priced = pay(platform, &id, host, name, op.units);
             let talk = u128::from(op.units);
             let net = if name == "book" { ((talk * 1_000_000 + 530_000) / 1_060_000) as u64 } else { op.units };
-            let fee = fen(net).rate(ppm(30_000)).units();
+            let (rate, schedule) =
+                (read::fee_rate(&w.ledger, platform, cny(), Time(w.time)), read::parameters(&w.ledger).fee);
+            let fee = vostro_settlement::pricing::fee(fen(net), rate, &schedule).units();
             let on_top = if fee_bearer == FeeBearer::PAYER { fee } else { 0 };
             let wrong = u64::from(op.a == 11);
             let expected_total = fen(op.units + on_top + wrong);
@@ -270,11 +275,12 @@ fn the_machine_gets_everywhere() {
         PlanRegistered ReceivablePaid ReceivableRaised Refund RegisterItem RegisterPlan Replayed ReportAnchored SetStatus \
         SettleWindow StatusSet Transaction Transfer Transferred UnlockCollateral WindowClosed WindowDeadline WindowSettled Withdraw \
         WithdrawResult WithdrawalEnded WithdrawalRequested";
+    let expected = [expected, rules::EXPECTED].join(" ");
     let missing: Vec<_> = expected.split_whitespace().filter(|n| !seen.contains(*n)).collect();
     assert!(missing.is_empty(), "never seen: {missing:?}");
     let expected =
         [101, 106, 107, 201, 205, 301, 302, 304, 305, 401, 402, 403, 406, 502, 503, 504, 505, 702, 902, 911, 921, 922];
-    let missing: Vec<_> = expected.iter().filter(|c| !codes.contains(c)).collect();
+    let missing: Vec<_> = expected.iter().chain(rules::CODES).filter(|c| !codes.contains(c)).collect();
     assert!(missing.is_empty(), "never refused: {missing:?}");
 }
 
