@@ -25,6 +25,8 @@ use crate::tables::{
     POLICIES, RECEIVABLES, WITHDRAWALS,
 };
 
+use step::immutable;
+
 pub use step::check_step;
 
 /// A rule that does not hold.

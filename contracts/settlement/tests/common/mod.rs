@@ -1,6 +1,8 @@
 //! A small network to test on: two platforms, two gateways, a few people, and every check after every block.
 #![allow(dead_code, unreachable_pub)]
 
+mod orders;
+
 pub mod exchange;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +14,8 @@ use vostro_types::genesis::{ConsensusParameters, FeeSchedule, GENESIS_VERSION, G
 use vostro_types::receipt::OrderState;
 use vostro_types::transaction::{BODY_VERSION, *};
 use vostro_types::*;
+
+pub use orders::*;
 
 pub const CNY: &str = "CNY";
 pub const HOUR: u64 = 3_600_000;
