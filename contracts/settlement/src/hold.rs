@@ -45,6 +45,10 @@ pub(crate) fn capture(call: &Call<'_>, action: &Capture, ledger: &mut dyn Ledger
         return Ok(Done::Replayed(tx));
     }
     let to = machine::next(reader, &order, Trigger::Capture)?;
+    // Also while its deadline waits behind others: the payer's money is reserved no longer than it agreed to.
+    if order.due.is_some_and(|due| due <= call.context.time) {
+        return Err(refuse::deadline("order"));
+    }
     above_zero(amount, "amount")?;
     if amount > order.pot {
         return Err(refuse::over_capture("amount"));

@@ -119,6 +119,24 @@ fn holds_are_captured() {
                 (504, "order"),
             ),
             (
+                "in the block that returns it",
+                |w| {
+                    w.time = w.order(w.p, "h").due.unwrap().0 - 1;
+                    let receipt = w.run(w.p, capture(w.p, "h", 600));
+                    assert_eq!((w.state(w.p, "h"), w.available(w.alice)), (OrderState::Voided, 100_000));
+                    receipt
+                },
+                (507, "order"),
+            ),
+            (
+                "just in time",
+                |w| {
+                    w.time = w.order(w.p, "h").due.unwrap().0 - 2;
+                    w.run(w.p, capture(w.p, "h", 600))
+                },
+                APPLIED,
+            ),
+            (
                 "what was paid",
                 |w| {
                     w.ok(w.alice, buy(w, "i", PayMode::Instant));

@@ -15,6 +15,7 @@ use vostro_types::receipt::OrderState;
 use vostro_types::transaction::{BODY_VERSION, *};
 use vostro_types::*;
 
+#[allow(unused_imports)] // not every test uses every family
 pub use orders::*;
 
 pub const CNY: &str = "CNY";
