@@ -48,7 +48,7 @@ impl Placement<'_> {
     fn digest(&self) -> Hash {
         let Placement { payer, item, price, coupon, mandate, mode, fee_bearer, expected_total, .. } = self;
         let body = codec::encode(&((payer, item, price, coupon), (mandate, mode, fee_bearer, expected_total)));
-        hash(Domain::Object, &[b"placement", &body])
+        hash(Domain::Business, &[&body])
     }
 
     /// The digest of what an order was placed with.

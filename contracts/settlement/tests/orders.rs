@@ -748,6 +748,16 @@ fn orders_are_archived() {
                 APPLIED,
             ),
             (
+                "units were left when it was refunded",
+                |w| {
+                    w.ok(w.alice, Action::Pay(pay(w.p, "u", w.q, "api", 1000)));
+                    w.ok(w.p, refund(w.p, "u", "r", 1000));
+                    w.wait(60_000);
+                    w.run(w.p, archive(&["u"]))
+                },
+                APPLIED,
+            ),
+            (
                 "no units are left",
                 |w| {
                     w.ok(w.alice, Action::Pay(pay(w.p, "u", w.q, "api", 1000)));
