@@ -57,6 +57,7 @@ pub use genesis::open_genesis;
 pub use governance::{MAX_CHANGES_PER_BLOCK, MAX_LEAD, MAX_OPEN_PROPOSALS, PROPOSAL_MS};
 pub use htlc::MAX_LOCK_MS;
 pub use ledger::{Ledger, Reader};
+pub use orders::machine;
 pub use pay::MAX_DAYS;
 pub use refund::MAX_REFUNDS;
 pub use rejection::Rejection;
@@ -229,7 +230,7 @@ pub fn fire_deadlines(context: &BlockContext, ledger: &mut dyn Ledger) -> Vec<Re
     // Firing one neither arms another that is due already nor disarms one, so the list stays true.
     for due in deadlines::due(&*ledger, context.time, limit) {
         let (cause, effects) = match due {
-            Due::Order(order) => (Cause::Deadline(order.clone()), orders::fire(&order, ledger)),
+            Due::Order(order) => (Cause::Deadline(order.clone()), orders::fire(context, &order, ledger)),
             Due::Window(asset, window) => {
                 (Cause::WindowDeadline { asset, window }, netting::fire(context, asset, window, ledger))
             }

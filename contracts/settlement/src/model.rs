@@ -191,12 +191,17 @@ pub struct Leg {
 }
 
 impl Leg {
+    /// Whether refunds take from it.
+    pub fn may_give(&self) -> bool {
+        match self.refund {
+            RefundPolicy::NonRefundable => false,
+            RefundPolicy::Proportional | RefundPolicy::BorneBy(_) => true,
+        }
+    }
+
     /// What a refund may still take.
     pub fn refundable(&self) -> Amount {
-        match self.refund {
-            RefundPolicy::NonRefundable => Amount::ZERO,
-            RefundPolicy::Proportional | RefundPolicy::BorneBy(_) => self.left(),
-        }
+        if self.may_give() { self.left() } else { Amount::ZERO }
     }
 
     /// What was not given back.
@@ -256,11 +261,11 @@ pub struct Order {
     pub total: Amount,
     /// Its state; a cleared order whose window is settled reads as settled (see [`crate::read::order`]).
     pub state: OrderState,
-    /// What it holds now: everything not yet paid to payees or given back.
+    /// What it holds now: everything not yet paid to payees or given back. Nothing once its legs were paid.
     pub pot: Amount,
     /// How many refunds it had.
     pub refunds: u32,
-    /// When it releases its pot by itself.
+    /// When it moves on by itself: what waits is released, a hold returned, a dispute over.
     pub due: Option<Time>,
     /// The netting window it was recorded in.
     pub window: Option<u64>,

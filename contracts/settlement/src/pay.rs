@@ -4,11 +4,13 @@
 //! Invariant: `Σ legs = Σ sources`, the payer pays exactly what it expected, and whatever the payer chooses at the cost
 //! of others (price, version, who bears the fee) has the origin's keys.
 
+use vostro_crypto::{Domain, hash};
+use vostro_types::codec;
 use vostro_types::receipt::OrderState;
 use vostro_types::transaction::{
     CouponRef, FeeBearer, ItemRef, OrderKey, Pay, PayMode, Payee, Price, RefundPolicy, Share,
 };
-use vostro_types::{AccountId, AccountKind, Amount, AssetCode, Event, Label, Ppm, allocate};
+use vostro_types::{AccountId, AccountKind, Amount, AssetCode, Event, Hash, Label, Ppm, allocate};
 
 use crate::authority::{Call, require_active, require_kind, require_open};
 use crate::books::Books;
@@ -17,9 +19,10 @@ use crate::deadlines::{self, Due};
 use crate::ledger::{Ledger, Reader};
 use crate::model::{Item, Leg, Network, Order, Plan, Source};
 use crate::netting::Recording;
+use crate::orders::machine;
 use crate::pricing::{self, FeeParts, Priced};
 use crate::rejection::{Rejection, refuse, same_or_conflict};
-use crate::tables::{ITEMS, ORDERS, PLANS};
+use crate::tables::{ARCHIVED, ITEMS, ORDERS, PLANS};
 use crate::{Done, above_zero, fees, limits, orders};
 
 /// Longest span of a maturing order, in settlement days.
@@ -38,6 +41,32 @@ pub(crate) struct Placement<'a> {
     pub(crate) mode: PayMode,
     pub(crate) fee_bearer: FeeBearer,
     pub(crate) expected_total: Amount,
+}
+
+impl Placement<'_> {
+    /// Hash of the fields that a repeated body is compared by, for orders that are archived.
+    fn digest(&self) -> Hash {
+        let Placement { payer, item, price, coupon, mandate, mode, fee_bearer, expected_total, .. } = self;
+        let body = codec::encode(&((payer, item, price, coupon), (mandate, mode, fee_bearer, expected_total)));
+        hash(Domain::Business, &[&body])
+    }
+
+    /// The digest of what an order was placed with.
+    pub(crate) fn digest_of(key: &OrderKey, order: &Order) -> Hash {
+        let placement = Placement {
+            payer: order.payer,
+            origin: key.platform,
+            order_id: &key.order_id,
+            item: &order.item,
+            price: order.price_named.then_some(order.price),
+            coupon: order.coupon.as_ref(),
+            mandate: order.mandate.as_ref().map(|(name, period)| (name, *period)),
+            mode: order.mode,
+            fee_bearer: order.fee_bearer,
+            expected_total: order.total,
+        };
+        placement.digest()
+    }
 }
 
 pub(crate) fn perform(call: &Call<'_>, action: &Pay, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
@@ -74,6 +103,10 @@ pub(crate) fn place(call: &Call<'_>, wanted: &Placement<'_>, ledger: &mut dyn Le
     let key = OrderKey { platform: wanted.origin, order_id: wanted.order_id.clone() };
     if let Some(old) = ORDERS.get(reader, &key) {
         return replay(wanted, &old);
+    }
+    if let Some(old) = ARCHIVED.get(reader, &key) {
+        same_or_conflict(&[("archived", old.body == wanted.digest())])?;
+        return Ok(Done::Replayed(old.tx));
     }
     require_active(&payer, "payer")?;
 
@@ -184,18 +217,18 @@ pub(crate) fn place(call: &Call<'_>, wanted: &Placement<'_>, ledger: &mut dyn Le
     }
 
     // Point of no return.
+    order.state = machine::placed(wanted.mode, recording.is_some());
     match wanted.mode {
         PayMode::Instant => orders::release(reader, &mut books, &mut order),
-        PayMode::Escrow => wait(&mut order, OrderState::Escrowed, funding, parameters.escrow_ms),
-        PayMode::Hold => wait(&mut order, OrderState::Held, funding, parameters.hold_ms),
+        PayMode::Escrow => wait(&mut order, funding, parameters.escrow_ms),
+        PayMode::Hold => wait(&mut order, funding, parameters.hold_ms),
         PayMode::Maturing(days) => {
             let wait_ms = parameters.day_ms.saturating_mul(u64::from(days));
-            wait(&mut order, OrderState::Maturing, funding, wait_ms);
+            wait(&mut order, funding, wait_ms);
         }
         // An order all of whose legs are the origin's own owes nobody and is settled already.
         PayMode::Window => {
             if let Some(recording) = recording {
-                order.state = OrderState::Cleared;
                 order.window = Some(recording.window());
                 recording.commit(call.context, parameters, &mut books, ledger);
             }
@@ -233,8 +266,7 @@ fn reroute(reader: &dyn Reader, books: &mut Books, asset: AssetCode, legs: &mut 
     }
 }
 
-fn wait(order: &mut Order, state: OrderState, funding: Amount, wait_ms: u64) {
-    order.state = state;
+fn wait(order: &mut Order, funding: Amount, wait_ms: u64) {
     order.pot = funding;
     order.due = Some(order.placed.plus(wait_ms));
 }

@@ -15,13 +15,13 @@ pub use crate::model::{
 };
 
 use crate::ledger::Reader;
-use crate::orders;
 use crate::tables::{
     ACCOUNTS, ARCHIVED, ASSETS, ATTESTATIONS, BALANCES, CAMPAIGNS, CHARGES, COUPON_USES, COUPONS, CUSTODY, DEPOSITS,
     DISPUTES, ENTITLEMENTS, FUND, GATEWAY_CUSTODY, HTLCS, ITEMS, MANDATES, NAMES, NETS, NETTINGS, NETWORK, OBLIGATIONS,
     ORDERS, PLANS, POLICIES, PROPOSALS, QUOTES, RECEIVABLES, REFUNDS, REPORTS, SCHEDULE, SPENDING, VALIDATORS, VOLUMES,
     WINDOWS, WITHDRAWALS,
 };
+use crate::{archive, orders};
 
 /// Everything about an account but its money.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,7 +213,8 @@ pub fn entitlement_id(order: &OrderKey) -> Hash {
     orders::entitlement_id(order)
 }
 
-/// What an order granted, and its state key for a proof.
+/// What an order granted, and its state key for a proof; `None` for a hold, and for an archived order, which no longer
+/// says who holds it (see [`entitlements`]).
 pub fn entitlement(reader: &dyn Reader, key: &OrderKey) -> Option<(Vec<u8>, Entitlement)> {
     let order = ORDERS.get(reader, key)?;
     let at = orders::entitlement_key(key, order.payer, &order.item);
@@ -266,6 +267,11 @@ pub fn position(reader: &dyn Reader, account: AccountId, asset: AssetCode) -> i1
 /// What is left of an archived order.
 pub fn archived(reader: &dyn Reader, key: &OrderKey) -> Option<Archived> {
     ARCHIVED.get(reader, key)
+}
+
+/// The digest that an order leaves behind when it is archived: who kept a copy, as [`order`] read it, checks it by this.
+pub fn order_digest(order: &Order) -> Hash {
+    archive::digest(order)
 }
 
 /// The dispute of an order.

@@ -9,12 +9,12 @@ use vostro_types::{AccountId, AccountStatus, Amount, AssetCode, Event, allocate}
 
 use crate::authority::Call;
 use crate::books::Books;
-use crate::deadlines::{self, Due};
 use crate::ledger::{Ledger, Reader};
 use crate::model::{Leg, Order, RefundRecord, Source};
+use crate::orders::machine::{self, Trigger};
 use crate::rejection::{Rejection, refuse, same_or_conflict};
 use crate::tables::{ORDERS, REFUNDS};
-use crate::{Done, above_zero, campaign, fees, netting, orders};
+use crate::{Done, above_zero, fees, netting, orders};
 
 /// Most refunds of an order. Each one rounds, so many small ones could shift the loss among the legs; the last takes
 /// all that is left.
@@ -23,8 +23,11 @@ pub const MAX_REFUNDS: u32 = 32;
 pub(crate) fn perform(call: &Call<'_>, action: &Refund, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
     let reader: &dyn Reader = &*ledger;
     let key = &action.order;
-    let mut order = ORDERS.get(reader, key).ok_or_else(|| refuse::no_order("order"))?;
-    if call.sender != key.platform && call.sender != order.item.host {
+    let found = orders::find(reader, key);
+    if let Ok(order) = &found
+        && call.sender != key.platform
+        && call.sender != order.item.host
+    {
         return Err(refuse::role("sender"));
     }
     let refund_key = (key.clone(), action.refund_id.clone());
@@ -36,54 +39,28 @@ pub(crate) fn perform(call: &Call<'_>, action: &Refund, ledger: &mut dyn Ledger)
         ])?;
         return Ok(Done::Replayed(old.tx));
     }
+    let mut order = found?;
     let amount = action.amount;
     above_zero(amount, "amount")?;
-    let from = orders::state(reader, &order);
-    match from {
-        OrderState::Escrowed | OrderState::Maturing | OrderState::Settled | OrderState::PartRefunded => {}
-        OrderState::Cleared | OrderState::Refunded | OrderState::Held | OrderState::Voided | OrderState::Disputed => {
-            return Err(refuse::state("order"));
-        }
-    }
+    let whole = amount == order.refundable();
+    let to = machine::next(reader, &order, if whole { Trigger::RefundWhole } else { Trigger::RefundPart })?;
     if amount > order.refundable() {
         return Err(refuse::over_refund("amount"));
     }
-    if order.refunds + 1 >= MAX_REFUNDS && amount != order.refundable() {
+    if order.refunds + 1 >= MAX_REFUNDS && !whole {
         return Err(refuse::state("refunds"));
     }
     order.refunds += 1;
     let mut books = Books::default();
-    let waits = order.due.is_some();
-    let gives = give(&mut order, amount);
-    let mut kept = Amount::ZERO;
-    if !waits {
-        let agreed = call.sender == key.platform || call.signed_by(reader, key.platform);
-        kept = collect(reader, &mut books, key, &order, &gives, agreed)?;
-    }
-    let gets = get(&mut order, amount);
+    let agreed = call.sender == key.platform || call.signed_by(reader, key.platform);
+    let gets = give_back(reader, &mut books, key, &mut order, amount, agreed)?;
 
     // Point of no return.
-    for (source, amount) in order.sources.iter().zip(gets) {
-        // Only window orders keep something back, and they have one source.
-        let amount = amount.sub(kept).expect("what moves no money is part of the refund");
-        books.credit(reader, source.account, order.asset, amount);
-    }
-    if waits {
-        order.pot = order.pot.sub(amount).expect("the pot is what the legs have left");
-    }
+    pay_sources(reader, &mut books, &order, gets);
     books.event(Event::OrderRefunded { order: key.clone(), refund_id: action.refund_id.clone(), amount });
-    order.state = if order.refundable().is_zero() { OrderState::Refunded } else { OrderState::PartRefunded };
-    if from != order.state {
-        books.event(Event::OrderMoved { order: key.clone(), from: Some(from), to: order.state });
-    }
-    if order.state == OrderState::Refunded {
-        // Legs that give nothing back are due at once: nothing is left to wait for.
-        if let Some(due) = order.due.take() {
-            orders::release(reader, &mut books, &mut order);
-            deadlines::disarm(ledger, due, Due::Order(key.clone()));
-        }
-        orders::revoke(ledger, &mut books, key, &order);
-        campaign::restore(call.context, &order, &mut books, ledger);
+    orders::advance(reader, &mut books, key, &mut order, to);
+    if to == OrderState::Refunded {
+        orders::close(call.context, key, &mut order, &mut books, ledger);
     }
     let parameters = crate::read::parameters(&*ledger);
     fees::refunded(call.context, &parameters, key.platform, order.asset, amount, &mut books, ledger);
@@ -91,6 +68,38 @@ pub(crate) fn perform(call: &Call<'_>, action: &Refund, ledger: &mut dyn Ledger)
     let record = RefundRecord { tx: call.id(), by: call.sender, amount, reason: action.reason.clone() };
     REFUNDS.put(ledger, &refund_key, &record);
     Ok(Done::Applied(books.commit(ledger)))
+}
+
+/// Takes an amount from the order's legs for its sources: from the pot while the order holds one, else by the waterfall,
+/// in which the origin stands in for others only if that is `agreed`. Refuses (302), or says what each source gets.
+pub(crate) fn give_back(
+    reader: &dyn Reader,
+    books: &mut Books,
+    key: &OrderKey,
+    order: &mut Order,
+    amount: Amount,
+    agreed: bool,
+) -> Result<Vec<Amount>, Rejection> {
+    let gives = give(order, amount);
+    let mut kept = Amount::ZERO;
+    if order.pot.is_zero() {
+        kept = collect(reader, books, key, order, &gives, agreed)?;
+    } else {
+        order.pot = order.pot.sub(amount).expect("the pot is what the legs have left");
+    }
+    let mut gets = get(order, amount);
+    for get in &mut gets {
+        // Only window orders keep something back, and they have one source.
+        *get = get.sub(kept).expect("what moves no money is part of the refund");
+    }
+    Ok(gets)
+}
+
+/// Credits the order's sources. Called behind the point of no return.
+pub(crate) fn pay_sources(reader: &dyn Reader, books: &mut Books, order: &Order, gets: Vec<Amount>) {
+    for (source, amount) in order.sources.iter().zip(gets) {
+        books.credit(reader, source.account, order.asset, amount);
+    }
 }
 
 /// Lets legs give back `allocate(amount, what each may still give)`.

@@ -117,6 +117,19 @@ fn g6_transfer_replay_conflict_and_too_much() {
 }
 
 #[test]
+fn g7_a_dispute_is_resolved_at_sixty_percent() {
+    let mut w = World::new();
+    w.deposit(w.alice, 10_000);
+    w.offer(w.q, "course", seventy(), None);
+    w.ok(w.alice, Action::Pay(Pay { mode: PayMode::Escrow, ..pay(w.p, "1", w.q, "course", 10_000) }));
+    w.ok(w.alice, dispute(w.p, "1"));
+    assert_eq!((w.available(w.alice), w.order(w.p, "1").pot), (0, fen(10_000)));
+    w.ok(w.arbiter, resolve(w.p, "1", 600_000));
+    assert_eq!([w.alice, w.carol, w.q, w.p, w.fees].map(|a| w.available(a)), [6000, 2800, 800, 320, 80]);
+    assert_eq!((w.order(w.p, "1").pot, w.state(w.p, "1")), (Amount::ZERO, OrderState::PartRefunded));
+}
+
+#[test]
 fn g7_the_waterfall_raises_a_receivable_that_the_next_credit_pays() {
     let mut w = World::new();
     w.deposit(w.alice, 6300);

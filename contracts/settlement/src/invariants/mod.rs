@@ -24,6 +24,8 @@ use crate::tables::{
     RECEIVABLES, WITHDRAWALS,
 };
 
+use step::immutable;
+
 pub use step::check_step;
 
 /// A rule that does not hold.

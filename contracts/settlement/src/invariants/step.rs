@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use vostro_types::receipt::{Bucket, OrderState};
+use vostro_types::receipt::Bucket;
 use vostro_types::{AccountId, AccountStatus, AssetCode, Receipt};
 
 use super::{Violation, require};
 use crate::ledger::Reader;
 use crate::model::Balance;
-use crate::read;
 use crate::table::KeyPart;
-use crate::tables::{self, ACCOUNTS, BALANCES, DEPOSITS, EVIDENCE, REFUNDS, WITHDRAWALS};
+use crate::tables::{self, ACCOUNTS, BALANCES, DEPOSITS, EVIDENCE, WITHDRAWALS};
 
 /// Checks what a block did: that postings tell every change of a balance and chain up to it, and that nothing terminal
 /// changed.
@@ -46,12 +45,6 @@ pub fn check_step(before: &dyn Reader, after: &dyn Reader, receipts: &[Receipt])
 }
 
 fn check_terminal(before: &dyn Reader, after: &dyn Reader) -> Result<(), Violation> {
-    for (key, old) in read::all_orders(before) {
-        let broken = |rule| Violation::Order { order: key.clone(), rule };
-        let Some(new) = read::order(after, &key) else { return Err(broken("stays for ever")) };
-        require(reachable(old.state, new.state), || broken("moves along its diagram"))?;
-        require(old.state != OrderState::Refunded || old == new, || broken("does not change once refunded"))?;
-    }
     for (account, old) in ACCOUNTS.walk(before, &()) {
         let new = ACCOUNTS.get(after, &account);
         let stays = old.status != AccountStatus::Closed || new.is_some_and(|n| n.status == AccountStatus::Closed);
@@ -62,9 +55,6 @@ fn check_terminal(before: &dyn Reader, after: &dyn Reader) -> Result<(), Violati
     for (key, _) in DEPOSITS.walk(before, &()) {
         kept(DEPOSITS.key(&key), "deposits stay as they are")?;
     }
-    for (key, _) in REFUNDS.walk(before, &()) {
-        kept(REFUNDS.key(&key), "refunds stay as they are")?;
-    }
     for (key, old) in WITHDRAWALS.walk(before, &()) {
         if old.end.is_some() {
             kept(WITHDRAWALS.key(&key), "ended withdrawals stay as they are")?;
@@ -73,6 +63,7 @@ fn check_terminal(before: &dyn Reader, after: &dyn Reader) -> Result<(), Violati
     immutable(before, after, &EVIDENCE, "evidence stays as it is")?;
     immutable(before, after, &tables::PLANS, "plans stay as they are")?;
     immutable(before, after, &tables::ITEMS, "items stay as they are")?;
+    super::orders::check_step(before, after)?;
     super::campaigns::check_step(before, after)?;
     super::mandates::check_step(before, after)?;
     super::exchange::check_step(before, after)
@@ -93,18 +84,4 @@ where
         require(before.get(&key) == after.get(&key), || Violation::Records { rule })?;
     }
     Ok(())
-}
-
-/// Whether an order may get from one state to the other within a block.
-fn reachable(from: OrderState, to: OrderState) -> bool {
-    use OrderState::{Cleared, Escrowed, Maturing, PartRefunded, Refunded, Settled};
-    match from {
-        Escrowed => matches!(to, Escrowed | Settled | PartRefunded | Refunded),
-        Maturing => matches!(to, Maturing | Settled | PartRefunded | Refunded),
-        Cleared => matches!(to, Cleared | Settled | PartRefunded | Refunded),
-        Settled => matches!(to, Settled | PartRefunded | Refunded),
-        PartRefunded => matches!(to, PartRefunded | Refunded),
-        Refunded => to == Refunded,
-        OrderState::Held | OrderState::Voided | OrderState::Disputed => true,
-    }
 }

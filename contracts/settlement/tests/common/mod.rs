@@ -5,6 +5,8 @@ mod rules;
 
 pub use rules::*;
 
+mod orders;
+
 pub mod exchange;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +18,9 @@ use vostro_types::genesis::{ConsensusParameters, FeeSchedule, GENESIS_VERSION, G
 use vostro_types::receipt::OrderState;
 use vostro_types::transaction::{BODY_VERSION, *};
 use vostro_types::*;
+
+#[allow(unused_imports)] // not every test uses every family
+pub use orders::*;
 
 pub const CNY: &str = "CNY";
 pub const HOUR: u64 = 3_600_000;

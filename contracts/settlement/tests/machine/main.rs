@@ -57,6 +57,7 @@ fn start() -> World {
         p.debit_cap = fen(6_000);
         p.gateway_daily_cap = fen(150_000);
         rules::parameters(p);
+        orders::parameters(p);
     };
     let mut w = World::with(change, false);
     for account in [w.alice, w.bob, w.dave, w.p, w.q] {
@@ -75,6 +76,7 @@ fn start() -> World {
         leg(Payee::Host, 300_000),
     ];
     w.offer(w.p, "talk", mixed, None);
+    orders::prepare(&mut w);
     for seed in 60..68 {
         w.newcomer(seed);
     }
@@ -275,12 +277,13 @@ fn the_machine_gets_everywhere() {
         PlanRegistered ReceivablePaid ReceivableRaised Refund RegisterItem RegisterPlan Replayed ReportAnchored SetStatus \
         SettleWindow StatusSet Transaction Transfer Transferred UnlockCollateral WindowClosed WindowDeadline WindowSettled Withdraw \
         WithdrawResult WithdrawalEnded WithdrawalRequested";
-    let expected = [expected, rules::EXPECTED].join(" ");
+    let expected = [expected, rules::EXPECTED, orders::EXPECTED].join(" ");
     let missing: Vec<_> = expected.split_whitespace().filter(|n| !seen.contains(*n)).collect();
     assert!(missing.is_empty(), "never seen: {missing:?}");
     let expected =
         [101, 106, 107, 201, 205, 301, 302, 304, 305, 401, 402, 403, 406, 502, 503, 504, 505, 702, 902, 911, 921, 922];
-    let missing: Vec<_> = expected.iter().chain(rules::CODES).filter(|c| !codes.contains(c)).collect();
+    let expected = expected.iter().chain(rules::CODES).chain(orders::CODES);
+    let missing: Vec<_> = expected.filter(|c| !codes.contains(c)).collect();
     assert!(missing.is_empty(), "never refused: {missing:?}");
 }
 
