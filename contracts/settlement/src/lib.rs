@@ -52,10 +52,12 @@ mod report;
 mod transfer;
 
 pub use books::MAX_RECEIVABLES;
+pub use campaign::MAX_CAMPAIGN_MS;
 pub use evidence::record_evidence;
 pub use genesis::open_genesis;
 pub use htlc::MAX_LOCK_MS;
 pub use ledger::{Ledger, Reader};
+pub use mandate::MAX_MANDATE_MS;
 pub use pay::MAX_DAYS;
 pub use refund::MAX_REFUNDS;
 pub use rejection::Rejection;
