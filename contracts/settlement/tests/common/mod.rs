@@ -1,6 +1,7 @@
 //! A small network to test on: two platforms, two gateways, a few people, and every check after every block.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod campaigns;
 pub mod exchange;
 
 use std::collections::{BTreeMap, BTreeSet};
