@@ -52,11 +52,13 @@ mod report;
 mod transfer;
 
 pub use books::MAX_RECEIVABLES;
+pub use campaign::MAX_CAMPAIGN_MS;
 pub use evidence::record_evidence;
 pub use genesis::open_genesis;
 pub use governance::{MAX_CHANGES_PER_BLOCK, MAX_LEAD, MAX_OPEN_PROPOSALS, PROPOSAL_MS};
 pub use htlc::MAX_LOCK_MS;
 pub use ledger::{Ledger, Reader};
+pub use mandate::MAX_MANDATE_MS;
 pub use orders::machine;
 pub use pay::MAX_DAYS;
 pub use refund::MAX_REFUNDS;

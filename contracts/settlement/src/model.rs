@@ -442,6 +442,14 @@ pub struct Sponsorship {
     pub returned: Amount,
 }
 
+impl Sponsorship {
+    /// What of its part the campaign still holds.
+    pub fn left(&self) -> Amount {
+        let gone = self.spent.add(self.returned).expect("no more than the sponsor brought");
+        self.budget.sub(gone).expect("no more than the sponsor brought")
+    }
+}
+
 /// A campaign of coupons. It holds `Σ budget − spent − returned`.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Campaign {

@@ -270,3 +270,134 @@ fn tampering_with_locks_and_the_fund_is_found_out() {
         assert!(violation.contains(rule), "{rule}: {violation}");
     }
 }
+
+/// Campaigns, coupons and mandates: the rules of their own.
+#[test]
+fn tampering_with_campaigns_and_mandates_is_found_out() {
+    use common::campaigns::{campaign, charge, expire, issue, mandate, with_coupon};
+    let mut w = busy();
+    for name in ["runs", "over"] {
+        let new = campaign(&w, name, &[(w.p, 600_000), (w.q, 400_000)]);
+        assert!(w.open_campaign(w.p, CreateCampaign { per_user: 2, ..new }).applied());
+        w.ok(w.p, issue(name, &format!("{name}-used"), None));
+        w.ok(w.p, issue(name, &format!("{name}-free"), None));
+        w.ok(w.alice, with_coupon(pay(w.p, name, w.q, "book", 6_000), &format!("{name}-used"), 5_000));
+    }
+    w.ok(w.p, expire("over"));
+    for name in ["m", "n"] {
+        let new = mandate(&w, name);
+        w.ok(w.alice, Action::CreateMandate(new));
+    }
+    let charged = charge(&w, w.alice, "m", 0, "charged", 3_000);
+    w.ok(w.p, Action::Charge(charged));
+    w.ok(w.alice, common::campaigns::cancel(w.alice, "n"));
+    assert_eq!(check(&w.ledger).unwrap().money[&cny()].campaigns, 5_000);
+    fn edit_campaign(w: &mut World, name: &str, change: impl FnOnce(&mut Campaign)) {
+        let key = (w.p, label(name));
+        let mut campaign = CAMPAIGNS.get(&w.ledger, &key).unwrap();
+        change(&mut campaign);
+        w.ledger.put(CAMPAIGNS.key(&key), encode(&(1u8, campaign)));
+    }
+    fn edit_coupon(w: &mut World, serial: &str, change: impl FnOnce(&mut Coupon)) {
+        let key = (w.p, label(serial));
+        let mut coupon = COUPONS.get(&w.ledger, &key).unwrap();
+        change(&mut coupon);
+        w.ledger.put(COUPONS.key(&key), encode(&(1u8, coupon)));
+    }
+    fn edit_mandate(w: &mut World, name: &str, change: impl FnOnce(&mut Mandate)) {
+        let key = (w.alice, label(name));
+        let mut mandate = MANDATES.get(&w.ledger, &key).unwrap();
+        change(&mut mandate);
+        w.ledger.put(MANDATES.key(&key), encode(&(1u8, mandate)));
+    }
+    fn edit_charge(w: &mut World, change: impl FnOnce(&mut ChargeRecord)) {
+        let key = (w.alice, label("m"), 0);
+        let mut charge = CHARGES.get(&w.ledger, &key).unwrap();
+        change(&mut charge);
+        w.ledger.put(CHARGES.key(&key), encode(&(1u8, charge)));
+    }
+    let states: Vec<(&str, Tamper)> = vec![
+        ("differs from custody", |w| edit_campaign(w, "runs", |c| more(&mut c.sponsors[0].spent))),
+        ("campaigns are in assets", |w| edit_campaign(w, "runs", |c| c.asset = "EUR".parse().unwrap())),
+        ("waits in the queue until", |w| edit_campaign(w, "runs", |c| c.ends = Time(1))),
+        ("waits in the queue until", |w| {
+            edit_campaign(w, "runs", |c| {
+                c.ended = true;
+                c.sponsors.iter_mut().for_each(|s| s.returned = s.left());
+            });
+        }),
+        ("queue names campaigns", |w| w.ledger.delete(&CAMPAIGNS.key(&(w.p, label("runs"))))),
+        ("stand in order", |w| edit_campaign(w, "runs", |c| c.sponsors.reverse())),
+        ("stand in order", |w| edit_campaign(w, "runs", |c| c.sponsors[0].share = Ppm::ZERO)),
+        ("sponsors are accounts", |w| edit_campaign(w, "runs", |c| c.sponsors[1].account = AccountId([255; 32]))),
+        ("what its sponsors brought", |w| edit_campaign(w, "runs", |c| more(&mut c.budget))),
+        ("is left and was returned", |w| edit_campaign(w, "over", |c| more(&mut c.sponsors[0].returned))),
+        ("is left and was returned", |w| edit_campaign(w, "runs", |c| c.sponsors[0].spent = Amount::MAX)),
+        ("returns all that is left", |w| edit_campaign(w, "runs", |c| c.sponsors[0].returned = fen(1))),
+        ("returns all that is left", |w| edit_campaign(w, "over", |c| c.sponsors[0].returned = Amount::ZERO)),
+        ("what was ended has ended", |w| edit_campaign(w, "runs", |c| c.ended_by = Some(c.tx))),
+        ("coupons are of campaigns", |w| edit_coupon(w, "runs-free", |c| c.campaign = label("none"))),
+        ("was used for its order", |w| edit_coupon(w, "runs-free", |c| c.used = Some(key(AccountId([9; 32]), "none")))),
+        ("its coupon is used for it", |w| {
+            edit_coupon(w, "runs-used", |c| c.used = None);
+            edit(&mut w.ledger, &COUPON_USES, (w.p, label("runs"), w.alice), |n| *n = 0);
+            w.ledger.delete(&COUPON_USES.key(&(w.p, label("runs"), w.alice)));
+        }),
+        ("its coupon exists", |w| {
+            w.ledger.delete(&COUPONS.key(&(w.p, label("runs-used"))));
+            w.ledger.delete(&COUPON_USES.key(&(w.p, label("runs"), w.alice)));
+        }),
+        ("at most its number", |w| edit(&mut w.ledger, &COUPON_USES, (w.p, label("runs"), w.alice), |n| *n = 3)),
+        ("at most its number", |w| edit(&mut w.ledger, &COUPON_USES, (w.p, label("runs"), w.bob), |_| {})),
+        ("uses of coupons", |w| edit(&mut w.ledger, &COUPON_USES, (w.p, label("runs"), w.alice), |n| *n = 2)),
+        ("uses of coupons", |w| w.ledger.delete(&COUPON_USES.key(&(w.p, label("runs"), w.alice)))),
+        ("was spent by the campaign", |w| {
+            edit_order(w, "runs", |o| {
+                more(&mut o.sources[1].amount);
+                o.sources[0].amount = o.sources[0].amount.sub(fen(1)).unwrap();
+            });
+        }),
+        ("given to platforms", |w| edit_mandate(w, "n", |m| m.payee = AccountId([9; 32]))),
+        ("items that exist", |w| edit_mandate(w, "n", |m| m.item = label("none"))),
+        ("limits that can be", |w| edit_mandate(w, "n", |m| m.max_per_charge = Amount::ZERO)),
+        ("limits that can be", |w| edit_mandate(w, "n", |m| m.interval_ms = 0)),
+        ("within its limit", |w| edit_mandate(w, "n", |m| m.month.1 = fen(7_001))),
+        ("the sum of its charges", |w| edit_mandate(w, "m", |m| more(&mut m.month.1))),
+        ("that of its last charge", |w| {
+            edit_mandate(w, "m", |m| (m.interval_ms, m.ends) = (u64::MAX, Time(u64::MAX)));
+            edit_order(w, "charged", |o| o.placed = o.placed.plus(MANDATE_SPAN_MS));
+        }),
+        ("mandates that exist", |w| w.ledger.delete(&MANDATES.key(&(w.alice, label("m"))))),
+        ("a charge placed an order", |w| edit_charge(w, |c| c.order.order_id = label("none"))),
+        ("as the mandate says", |w| edit_charge(w, |c| c.order.order_id = label("runs"))),
+        ("as the mandate says", |w| edit_charge(w, |c| c.tx = TxId(Hash([1; 32])))),
+        ("as the mandate says", |w| edit_order(w, "charged", |o| o.total = fen(3_001))),
+        ("in its period", |w| edit_order(w, "charged", |o| o.placed = Time(0))),
+        ("was charged", |w| {
+            w.ledger.delete(&CHARGES.key(&(w.alice, label("m"), 0)));
+            edit_mandate(w, "m", |m| m.month.1 = Amount::ZERO);
+        }),
+    ];
+    for (rule, tamper) in states {
+        let mut w = w.clone();
+        tamper(&mut w);
+        let violation = check(&w.ledger).expect_err(rule).to_string();
+        assert!(violation.contains(rule), "{rule}: {violation}");
+    }
+    let steps: Vec<(&str, Tamper)> = vec![
+        ("campaigns only spend", |w| edit_campaign(w, "runs", |c| c.per_user = 9)),
+        ("campaigns only spend", |w| edit_campaign(w, "runs", |c| c.sponsors[0].spent = Amount::ZERO)),
+        ("campaigns only spend", |w| edit_campaign(w, "over", |c| c.ended = false)),
+        ("coupons change by their use", |w| edit_coupon(w, "runs-free", |c| c.holder = Some(AccountId([1; 32])))),
+        ("coupons change by their use", |w| w.ledger.delete(&COUPONS.key(&(w.p, label("runs-free"))))),
+        ("mandates change by", |w| edit_mandate(w, "m", |m| m.max_per_charge = fen(1))),
+        ("mandates change by", |w| edit_mandate(w, "n", |m| m.cancelled = None)),
+        ("charges stay", |w| w.ledger.delete(&CHARGES.key(&(w.alice, label("m"), 0)))),
+    ];
+    for (rule, tamper) in steps {
+        let mut after = w.clone();
+        tamper(&mut after);
+        let violation = check_step(&w.ledger, &after.ledger, &[]).expect_err(rule).to_string();
+        assert!(violation.contains(rule), "{rule}: {violation}");
+    }
+}

@@ -7,6 +7,7 @@ pub use rules::*;
 
 mod orders;
 
+pub mod campaigns;
 pub mod exchange;
 
 use std::collections::{BTreeMap, BTreeSet};
