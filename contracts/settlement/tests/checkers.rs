@@ -355,6 +355,7 @@ fn tampering_with_campaigns_and_mandates_is_found_out() {
             edit_order(w, "runs", |o| {
                 more(&mut o.sources[1].amount);
                 o.sources[0].amount = o.sources[0].amount.sub(fen(1)).unwrap();
+                o.total = o.sources[0].amount;
             });
         }),
         ("given to platforms", |w| edit_mandate(w, "n", |m| m.payee = AccountId([9; 32]))),
