@@ -173,8 +173,10 @@ fn a_request_that_the_disk_held_up_is_made_when_it_answers() {
     for _ in 0..20 {
         effects.extend(solo.wait(TIMING.rebroadcast_ms));
     }
-    let asked = |e: &Effect| matches!(e, Effect::Send { message, .. }
-        if message.message.name() == "view-change" && message.message.view() == View(last + 1));
+    let asked = |e: &Effect| {
+        matches!(e, Effect::Send { message, .. }
+        if message.message.name() == "view-change" && message.message.view() == View(last + 1))
+    };
     assert!(effects.iter().any(asked), "the view-change was never signed");
     assert_ne!(solo.replica.phase(), "changing view");
 }
