@@ -27,6 +27,9 @@ use crate::wire::{GossipBatch, MAX_BATCH_BYTES, SyncRequest, SyncResponse, batch
 pub const FORWARD_AFTER_MS: u64 = 500;
 /// Executed blocks of the height being decided that are kept; of more, the oldest goes.
 const MAX_CANDIDATES: usize = 8;
+/// While so many decided blocks are not durable yet, catching up asks for no more: they wait in memory, and each read of the
+/// state looks through them.
+pub const MAX_UNDURABLE: usize = 64;
 /// How often undecided messages are repeated, in milliseconds.
 const REBROADCAST_MS: u64 = 250;
 
@@ -839,13 +842,15 @@ impl Engine {
             self.demanded = demand;
             self.input(Input::Demand(demand), actions);
         }
-        if let Some((to, request)) = self.sync.next(self.tip.1, &self.connected, self.now) {
+        // With no room the next durable block leads on.
+        let room = self.layers.len() < MAX_UNDURABLE;
+        if room && let Some((to, request)) = self.sync.next(self.tip.1, &self.connected, self.now) {
             actions.push(Action::Request { to, request });
         }
         let waits = !self.mempool.is_empty() || self.evidence.is_urgent(self.tip.1.next());
         let forward = waits.then(|| self.now.plus(FORWARD_AFTER_MS));
         let deadline = self.next_deadline.filter(|due| *due > self.now);
-        let retry = self.sync.wake_at(self.tip.1);
+        let retry = self.sync.wake_at(self.tip.1).filter(|_| room);
         let wake = [self.replica_wake, forward, deadline, retry].into_iter().flatten().min();
         if let Some(time) = wake
             && self.last_wake.is_none_or(|last| time < last || last <= self.now)
