@@ -30,6 +30,9 @@ const MAX_CANDIDATES: usize = 8;
 /// While so many decided blocks are not durable yet, catching up asks for no more: they wait in memory, and each read of the
 /// state looks through them.
 pub const MAX_UNDURABLE: usize = 64;
+/// Of what peers sent, so many transactions are tried within [`FORWARD_AFTER_MS`]: variants of waiting ones, and what waited
+/// too long. The rest is kept or forwarded untried; one may take as long as a thousand messages.
+const MAX_TRIALS: usize = 16;
 /// How often undecided messages are repeated, in milliseconds.
 const REBROADCAST_MS: u64 = 250;
 
@@ -327,6 +330,8 @@ pub struct Engine {
     candidate_order: VecDeque<BlockId>,
     next_deadline: Option<Time>,
     demanded: bool,
+    /// Since when trials of what peers sent are counted, and how many there were.
+    trials: (Time, usize),
     replica_wake: Option<Time>,
     last_wake: Option<Time>,
     last_view: (Height, View),
@@ -365,6 +370,7 @@ impl Engine {
             candidate_order: VecDeque::new(),
             next_deadline: None,
             demanded: false,
+            trials: (now, 0),
             replica_wake: None,
             last_wake: None,
             last_view: (at.1.next(), View(0)),
@@ -592,7 +598,8 @@ impl Engine {
             return Err(Refusal::TooFarAhead { valid_until, now });
         }
         if let Some(waiting) = self.mempool.get(&id).cloned() {
-            if waiting.transaction() != transaction.transaction() && self.is_better(&transaction, &waiting) {
+            let differs = waiting.transaction() != transaction.transaction();
+            if differs && (source == Source::Client || self.may_try()) && self.is_better(&transaction, &waiting) {
                 self.mempool.replace(transaction);
             }
             return Ok(Admission::Pending(id));
@@ -617,6 +624,17 @@ impl Engine {
             Err(NotInserted::SenderFull) => Err(Refusal::SenderFull),
             Err(NotInserted::TooLarge { bytes, limit }) => Err(Refusal::TooLarge { bytes, limit }),
         }
+    }
+
+    /// Whether there is time for one more trial of what a peer sent.
+    fn may_try(&mut self) -> bool {
+        let (since, count) = self.trials;
+        if self.now >= since.plus(FORWARD_AFTER_MS) || self.now < since {
+            self.trials = (self.now, 1);
+            return true;
+        }
+        self.trials.1 = count.saturating_add(1);
+        count < MAX_TRIALS
     }
 
     /// Tries the transaction on the state at the tip: whether those who signed may do it. Nothing else of the outcome
@@ -815,9 +833,10 @@ impl Engine {
         // to one primary after the other, and each would make an empty block for its sake.
         let (mut transactions, mut hopeless) = (Vec::new(), Vec::new());
         for transaction in stale {
-            match self.standing(&transaction) {
-                Standing::MayNot { .. } => hopeless.push(transaction.id()),
-                Standing::Open | Standing::Acts => transactions.push(transaction.transaction().clone()),
+            if self.may_try() && matches!(self.standing(&transaction), Standing::MayNot { .. }) {
+                hopeless.push(transaction.id());
+            } else {
+                transactions.push(transaction.transaction().clone());
             }
         }
         for id in hopeless {
