@@ -319,6 +319,7 @@ impl Host {
     }
 
     fn perform(&mut self, actions: Vec<Action>) -> Result<()> {
+        let mut unasked = Vec::new();
         for action in actions {
             match action {
                 Action::Persist { seq, records, guard } => {
@@ -353,11 +354,7 @@ impl Host {
                     let asked = self.peers.peer(to).map(|peer| self.network.request(peer, request.to_bytes()));
                     match asked {
                         Some(Ok(id)) => self.requests.push((id, to)),
-                        _ => {
-                            // The engine hears of the failure as of any other; it sets the peer aside for a while.
-                            let again = self.engine.step(wall_time(), Event::SyncAnswer { from: to, bytes: None });
-                            self.perform(again)?;
-                        }
+                        _ => unasked.push(to),
                     }
                 }
                 Action::WakeAt(time) => self.wake = Some(time),
@@ -382,6 +379,11 @@ impl Host {
                 Action::Warn(text) => tracing::warn!("{text}"),
                 Action::Halt(reason) => self.halted = Some(reason),
             }
+        }
+        // The engine hears of the failure as of any other, and sets the peer aside for a while. Only now: what it says to
+        // that, above all when to wake it, comes after what it said before.
+        for from in unasked {
+            self.step(Event::SyncAnswer { from, bytes: None })?;
         }
         let snapshot = self.engine.snapshot();
         if snapshot.view.0 > 0 && self.shared.snapshot().view != snapshot.view {

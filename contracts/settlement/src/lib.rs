@@ -133,6 +133,13 @@ fn execute(
 }
 
 fn batch(call: &Call<'_>, actions: &[Action], ledger: &mut dyn Ledger) -> Result<Done, (Rejection, Option<Label>)> {
+    // What a window's settlement costs is bounded by its taking effect once. Were there actions behind it that fail, it
+    // could be undone and asked for again without end, at the cost of a few hundred bytes each time.
+    let settles = |action: &Action| matches!(action, Action::SettleWindow(_));
+    let last = actions.len().saturating_sub(1);
+    if let Some(i) = actions.iter().take(last).position(settles) {
+        return Err((refuse::malformed("order"), Label::new(format!("actions[{i}]")).ok()));
+    }
     let mut draft = Draft::new(&*ledger);
     let mut whole = Effects::default();
     let (mut first, mut applied) = (None, false);

@@ -436,3 +436,26 @@ fn a_block_reads_no_deadline_that_is_not_due() {
         assert_eq!(counting.read.get(), read, "{after} ms later");
     }
 }
+
+#[test]
+fn nobody_has_a_window_settled_and_undone_again_and_again() {
+    let mut w = World::new();
+    w.deposit(w.p, 20_000);
+    w.ok(w.p, lock(10_000));
+    w.offer(w.q, "x", solo(Payee::Creator, RefundPolicy::Proportional), None);
+    w.deposit(w.alice, 1000);
+    w.ok(w.alice, Action::Pay(Pay { mode: PayMode::Window, ..pay(w.p, "o", w.q, "x", 1000) }));
+    // Settling touches thousands of accounts; an action that fails behind it would undo all that for a small refusal.
+    let refused = |w: &mut World, actions| refusal(&w.batch(w.q, actions));
+    let nothing = transfer(w.p, 0);
+    let order = (108, "order actions[0]".to_string());
+    assert_eq!(refused(&mut w, vec![settle_window(1), nothing.clone()]), order);
+    w.ok(w.p, close_window(1));
+    assert_eq!(refused(&mut w, vec![settle_window(1), nothing]), order);
+    assert_eq!(refused(&mut w, vec![settle_window(1), settle_window(2)]), order);
+    // As the last action, and so once, it is as good as alone.
+    w.ok(w.alice, Action::Pay(Pay { mode: PayMode::Window, ..pay(w.p, "o2", w.q, "x", 1000) }));
+    let receipt = w.batch(w.p, vec![close_window(2), settle_window(1)]);
+    assert!(receipt.applied(), "{receipt:?}");
+    w.ok(w.q, settle_window(2));
+}

@@ -1,5 +1,7 @@
 //! The engine: one node's whole behaviour as a value that takes events and gives actions.
 
+mod admission;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -9,24 +11,27 @@ use vostro_consensus::{
 };
 use vostro_execution::{Changes, Layered, Overlay, StateRead, Tree};
 use vostro_settlement::evidence::{evidence_record, is_on_record};
-use vostro_settlement::{BlockContext, read};
-use vostro_types::transaction::MAX_VALIDITY_MS;
 use vostro_types::{
-    Block, BlockId, Certificate, Evidence, Genesis, Hash, Height, Label, Outcome, Receipt, SecretKey, Time, TxId,
+    Block, BlockId, Certificate, Evidence, Genesis, Hash, Height, Label, Receipt, SecretKey, Time, TxId,
     ValidatorIndex, ValidatorSet, VerifiedEvidence, VerifiedTransaction, View,
 };
 
-use crate::candidate::{AUTHORITY, BlockLimits, Candidate, Parent, build, validate};
+use crate::candidate::{BlockLimits, Candidate, Parent, build, validate};
 use crate::evidence::EvidencePool;
-use crate::mempool::{Mempool, MempoolLimits, NotInserted};
+use crate::mempool::{Mempool, MempoolLimits};
 use crate::recent::RecentIds;
 use crate::sync::{CatchUp, Outcome as SyncOutcome};
 use crate::wire::{GossipBatch, MAX_BATCH_BYTES, SyncRequest, SyncResponse, batches};
+
+use admission::{Source, Standing};
 
 /// What waits for a block this long is sent directly to the primary, in case gossip lost it. Milliseconds.
 pub const FORWARD_AFTER_MS: u64 = 500;
 /// Executed blocks of the height being decided that are kept; of more, the oldest goes.
 const MAX_CANDIDATES: usize = 8;
+/// While so many decided blocks are not durable yet, catching up asks for no more: they wait in memory, and each read of the
+/// state looks through them.
+pub const MAX_UNDURABLE: usize = 64;
 /// How often undecided messages are repeated, in milliseconds.
 const REBROADCAST_MS: u64 = 250;
 
@@ -287,24 +292,6 @@ pub struct Snapshot {
     pub waiting: Option<Waiting>,
 }
 
-/// Who handed a transaction in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    Client,
-    Peer,
-}
-
-/// What those who signed a transaction may do, as far as the state at the tip tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Standing {
-    /// They may not: the contract's code, and whose consent is missing.
-    MayNot { code: u16, about: Missing },
-    /// It is refused for another reason, which may hide that signatures are missing.
-    Open,
-    /// They may: it would take effect.
-    Acts,
-}
-
 /// A node's whole behaviour.
 pub struct Engine {
     chain: Hash,
@@ -324,6 +311,8 @@ pub struct Engine {
     candidate_order: VecDeque<BlockId>,
     next_deadline: Option<Time>,
     demanded: bool,
+    /// Since when trials of what peers sent are counted, and how many there were.
+    trials: (Time, usize),
     replica_wake: Option<Time>,
     last_wake: Option<Time>,
     last_view: (Height, View),
@@ -362,6 +351,7 @@ impl Engine {
             candidate_order: VecDeque::new(),
             next_deadline: None,
             demanded: false,
+            trials: (now, 0),
             replica_wake: None,
             last_wake: None,
             last_view: (at.1.next(), View(0)),
@@ -576,75 +566,6 @@ impl Engine {
         }
     }
 
-    fn admit(&mut self, transaction: Arc<VerifiedTransaction>, source: Source) -> Result<Admission, Refusal> {
-        let id = transaction.id();
-        if self.recent.contains(&id) {
-            return Ok(Admission::Decided(id));
-        }
-        let (now, valid_until) = (self.now.max(self.tip.2), transaction.body().valid_until);
-        if valid_until < now {
-            return Err(Refusal::Expired { valid_until, now });
-        }
-        if valid_until > now.plus(MAX_VALIDITY_MS) {
-            return Err(Refusal::TooFarAhead { valid_until, now });
-        }
-        if let Some(waiting) = self.mempool.get(&id).cloned() {
-            if waiting.transaction() != transaction.transaction() && self.is_better(&transaction, &waiting) {
-                self.mempool.replace(transaction);
-            }
-            return Ok(Admission::Pending(id));
-        }
-        // A block only holds what its signers may do, so the rest need not wait for one. Peers' transactions were tried
-        // where clients handed them in; here their sender is looked at alone.
-        let sender = self.read(|reader| read::account(reader, transaction.body().sender));
-        let policy = sender.ok_or(Refusal::UnknownSender)?.policy;
-        let standing = match source {
-            Source::Client => self.standing(&transaction),
-            Source::Peer if policy.weight_of(transaction.keys()) < policy.threshold() => {
-                Standing::MayNot { code: 107, about: Missing::default() }
-            }
-            Source::Peer => Standing::Open,
-        };
-        if let Standing::MayNot { code, about } = standing {
-            return Err(Refusal::NotAuthorised { code, about });
-        }
-        match self.mempool.insert(transaction, self.now) {
-            Ok(()) | Err(NotInserted::Known) => Ok(Admission::Pending(id)),
-            Err(NotInserted::Full) => Err(Refusal::Full),
-            Err(NotInserted::SenderFull) => Err(Refusal::SenderFull),
-            Err(NotInserted::TooLarge { bytes, limit }) => Err(Refusal::TooLarge { bytes, limit }),
-        }
-    }
-
-    /// Tries the transaction on the state at the tip: whether those who signed may do it. Nothing else of the outcome
-    /// counts, for the state will be another when a block holds it.
-    fn standing(&self, transaction: &VerifiedTransaction) -> Standing {
-        let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|(_, changes)| &**changes));
-        let mut scratch = Overlay::new(&layered);
-        let context = BlockContext { height: self.tip.1.next(), time: self.now.max(self.tip.2.plus(1)) };
-        match vostro_settlement::apply(&context, transaction, &mut scratch).outcome {
-            Outcome::Applied | Outcome::Replayed { .. } => Standing::Acts,
-            Outcome::Rejected { code, about } if AUTHORITY.contains(&code) => {
-                Standing::MayNot { code, about: Missing(about) }
-            }
-            Outcome::Rejected { .. } => Standing::Open,
-        }
-    }
-
-    /// Whether another variant of a waiting transaction takes its place. Anybody can take signatures away and add some
-    /// of keys of their own, so neither more nor fewer of them are better as such: what waits gives way only to what may
-    /// do more, or to itself with signatures added as long as nothing shows that its own suffice.
-    fn is_better(&self, variant: &VerifiedTransaction, waiting: &VerifiedTransaction) -> bool {
-        match (self.standing(variant), self.standing(waiting)) {
-            (Standing::MayNot { .. }, _) | (_, Standing::Acts) => false,
-            (_, Standing::MayNot { .. }) | (Standing::Acts, Standing::Open) => true,
-            (Standing::Open, Standing::Open) => {
-                let keys: BTreeSet<_> = variant.keys().collect();
-                waiting.keys().all(|key| keys.contains(key)) && keys.len() > waiting.keys().count()
-            }
-        }
-    }
-
     /// Whether a block is wanted: transactions or urgent evidence wait, or a deadline is due.
     fn demand(&self) -> bool {
         let evidence = self.evidence.is_urgent(self.tip.1.next());
@@ -812,9 +733,10 @@ impl Engine {
         // to one primary after the other, and each would make an empty block for its sake.
         let (mut transactions, mut hopeless) = (Vec::new(), Vec::new());
         for transaction in stale {
-            match self.standing(&transaction) {
-                Standing::MayNot { .. } => hopeless.push(transaction.id()),
-                Standing::Open | Standing::Acts => transactions.push(transaction.transaction().clone()),
+            if self.may_try() && matches!(self.standing(&transaction), Standing::MayNot { .. }) {
+                hopeless.push(transaction.id());
+            } else {
+                transactions.push(transaction.transaction().clone());
             }
         }
         for id in hopeless {
@@ -839,13 +761,15 @@ impl Engine {
             self.demanded = demand;
             self.input(Input::Demand(demand), actions);
         }
-        if let Some((to, request)) = self.sync.next(self.tip.1, &self.connected, self.now) {
+        // With no room the next durable block leads on.
+        let room = self.layers.len() < MAX_UNDURABLE;
+        if room && let Some((to, request)) = self.sync.next(self.tip.1, &self.connected, self.now) {
             actions.push(Action::Request { to, request });
         }
         let waits = !self.mempool.is_empty() || self.evidence.is_urgent(self.tip.1.next());
         let forward = waits.then(|| self.now.plus(FORWARD_AFTER_MS));
         let deadline = self.next_deadline.filter(|due| *due > self.now);
-        let retry = self.sync.wake_at(self.tip.1);
+        let retry = self.sync.wake_at(self.tip.1).filter(|_| room);
         let wake = [self.replica_wake, forward, deadline, retry].into_iter().flatten().min();
         if let Some(time) = wake
             && self.last_wake.is_none_or(|last| time < last || last <= self.now)

@@ -346,3 +346,30 @@ fn peers_that_have_nothing_yet_are_asked_again_soon() {
     assert_eq!(net.height(3), net.height(0));
     assert!(net.penalties.is_empty());
 }
+
+#[test]
+fn a_slow_disk_slows_down_catching_up() {
+    use vostro_engine::MAX_UNDURABLE;
+    const AT_A_TIME: usize = 40;
+    let mut net = funded();
+    net.kill(3);
+    for salt in 0..200 {
+        net.submit(0, vec![net.transfer(201, 202, 1, salt)]);
+        net.run(1500);
+    }
+    let (before, goal) = (net.height(3), net.height(0));
+    assert!(goal > before + 150);
+    for at in 0..3 {
+        net.tamper.insert(at, |response| response.blocks.truncate(AT_A_TIME));
+    }
+    net.slow.insert(3, Vec::new());
+    net.boot(3);
+    net.run(10_000);
+    let decided = net.engines[3].as_ref().unwrap().snapshot().height.0 - before;
+    assert!((MAX_UNDURABLE..MAX_UNDURABLE + AT_A_TIME).contains(&(decided as usize)), "{decided} wait in memory");
+    for event in net.slow.remove(&3).unwrap() {
+        net.event(3, event);
+    }
+    net.run(5000);
+    assert_eq!((net.height(3), net.root(3)), (net.height(0), net.root(0)));
+}

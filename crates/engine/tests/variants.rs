@@ -8,7 +8,7 @@ use net::*;
 use proptest::prelude::*;
 use std::sync::Arc;
 use vostro_consensus::{MESSAGE_VERSION, Message, PrePrepare, Signed};
-use vostro_engine::{Admission, Event};
+use vostro_engine::{Admission, Event, FORWARD_AFTER_MS};
 use vostro_types::transaction::*;
 use vostro_types::*;
 
@@ -285,4 +285,37 @@ fn a_primary_that_proposes_the_stripped_variant_loses_its_view_and_the_whole_one
         assert_eq!(receipts.map(Receipt::applied).collect::<Vec<_>>(), [true], "node {at}");
     }
     assert!(net.halts.is_empty());
+}
+
+/// Telling which of two variants is better means to execute both. A peer that sends them without end gets a few tried; what
+/// clients hand in is tried always, and what others send again a moment later, too.
+#[test]
+fn variants_without_end_cost_a_few_trials_and_keep_out_nobody() {
+    let prepared = || {
+        let mut net = funded();
+        // Nothing is decided, so that what waits can be looked at.
+        net.kill(2);
+        net.kill(3);
+        let whole = net.open(203);
+        let chain = net.genesis.hash();
+        let stripped = variant(&net, &whole, &[PLATFORM]);
+        let others = (110..150).map(|k| variant(&net, &whole, &[PLATFORM, k]).verify(&chain).unwrap());
+        let transactions = std::iter::once(stripped.verify(&chain).unwrap()).chain(others).collect();
+        net.step(0, Event::Gossiped { transactions });
+        (net, whole)
+    };
+    let waiting = |net: &Net| net.engines[0].as_ref().unwrap().snapshot().mempool_bytes;
+    let (mut net, whole) = prepared();
+    let (size, chain) = (codec::encode(&whole).len(), net.genesis.hash());
+    let gossiped = Event::Gossiped { transactions: vec![whole.clone().verify(&chain).unwrap()] };
+    net.step(0, gossiped);
+    assert_eq!(waiting(&net), size - 96, "no time for another trial");
+    net.now += FORWARD_AFTER_MS;
+    let gossiped = Event::Gossiped { transactions: vec![whole.clone().verify(&chain).unwrap()] };
+    net.step(0, gossiped);
+    assert_eq!(waiting(&net), size);
+    let (mut net, whole) = prepared();
+    let transactions = vec![whole.verify(&chain).unwrap()];
+    net.step(0, Event::Submitted { ticket: 99, transactions });
+    assert_eq!(waiting(&net), size);
 }

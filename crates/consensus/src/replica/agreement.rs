@@ -107,8 +107,14 @@ impl Replica {
                 let second = (id, signed.signature);
                 let (view, validator) = (p.view, signed.sender);
                 self.accuse(validator, Contradiction::proposals(view, first, second));
+                return;
             }
-            return;
+            // The primary does not sign the justification, and any quorum of claims is one: whoever passed the proposal
+            // on may have exchanged it, and so made a block that is carried over look fresh and too old.
+            let stuck = matches!(known.progress, Progress::Early | Progress::Refused);
+            if !(known.fresh && !p.is_fresh() && stuck) {
+                return;
+            }
         }
         self.instance.keep_block(&p.block, id);
         let (block, fresh) = (p.block.clone(), p.is_fresh());

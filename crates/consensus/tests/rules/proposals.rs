@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vostro_consensus::{Effect, Input, Offence, Record};
 use vostro_crypto::Hash;
-use vostro_types::{Block, Epoch, Header, Height, View};
+use vostro_types::{Block, Epoch, Header, Height, View, VoteKind};
 
 use crate::cluster::chain::{START, TIMING};
 use crate::solo::{Solo, World, executes, sent_to_all};
@@ -157,4 +157,27 @@ fn a_justified_proposal_takes_a_validator_along_to_its_view() {
     assert_eq!(solo.replica.view(), View(1));
     assert_eq!(sent_to_all(&effects), ["view-change"]);
     assert_eq!(executes(&effects), [block.id()]);
+}
+
+/// A justification is not signed by the primary: any quorum of claims will do, so whoever passes a proposal on can put
+/// another in its place, one without the certificate that exempts an old block from the rule on time.
+#[test]
+fn a_proposal_passed_on_with_another_justification_does_not_keep_out_the_primarys_own() {
+    let mut solo = Solo::new(Some(0));
+    let block = solo.world.block(1);
+    solo.wait(TIMING.delay(View(1)) + TIMING.precision_ms + 2);
+    let certificate = solo.world.certificate(VoteKind::Prepare, 0, &block, &[1, 2, 3]);
+    // Validator 1 claims the one thing here and the other there.
+    let exchanged = solo.world.justification(1, &[1, 2, 3], None);
+    let own = solo.world.justification(1, &[1, 2, 3], Some(certificate));
+    let effects = solo.hear(2, World::fresh(&block, 1, Some(exchanged.clone())));
+    assert!(executes(&effects).is_empty(), "too old for a fresh block");
+    assert!(!effects.iter().any(|e| matches!(e, Effect::Penalise { .. })), "{effects:?}");
+    let effects = solo.hear(2, World::fresh(&block, 1, Some(own.clone())));
+    assert_eq!(executes(&effects), [block.id()]);
+    // Back and forth changes nothing any more.
+    for again in [exchanged, own] {
+        assert!(executes(&solo.hear(2, World::fresh(&block, 1, Some(again)))).is_empty());
+    }
+    assert_eq!(prepares(&solo.step(Input::Executed { block: block.id(), valid: true })), 1);
 }

@@ -139,6 +139,8 @@ pub struct Net {
     pub detected: Vec<(usize, EvidenceKey)>,
     /// Changes a catch-up answer of a node before it arrives.
     pub tamper: BTreeMap<usize, fn(&mut SyncResponse)>,
+    /// A node whose disk does not answer, and what it would say.
+    pub slow: BTreeMap<usize, Vec<Event>>,
     next_ticket: u64,
 }
 
@@ -162,6 +164,7 @@ impl Net {
             sent: 0,
             detected: Vec::new(),
             tamper: BTreeMap::new(),
+            slow: BTreeMap::new(),
             next_ticket: 1,
         };
         for at in 0..usize::from(n) {
@@ -366,7 +369,10 @@ impl Net {
         disk.receipts.push(committed.receipts);
         disk.state.0.write().unwrap().apply(&committed.changes);
         disk.tree = Some(committed.tree);
-        self.queue.push_back((at, Event::Durable(height)));
+        match self.slow.get_mut(&at) {
+            Some(late) => late.push(Event::Durable(height)),
+            None => self.queue.push_back((at, Event::Durable(height))),
+        }
     }
 
     pub fn height(&self, at: usize) -> u64 {
