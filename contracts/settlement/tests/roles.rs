@@ -4,12 +4,14 @@
 
 mod common;
 
+use common::campaigns::*;
 use common::exchange::*;
 use common::*;
 use vostro_settlement::Ledger;
 use vostro_settlement::model::AccountHead;
 use vostro_settlement::tables::{ACCOUNTS, NAMES, POLICIES};
 use vostro_types::codec::encode;
+use vostro_types::genesis::Parameters;
 use vostro_types::transaction::*;
 use vostro_types::*;
 
@@ -100,6 +102,24 @@ impl Cast {
         let p = w.p;
         let order = Pay { mode, ..pay(p, id, w.q, "book", 1000) };
         assert!(w.by(w.alice, &[w.alice, p], Action::Pay(order)).applied());
+    }
+
+    /// A campaign of p's that it funds alone.
+    fn campaign(&mut self, name: &str) {
+        let campaign = campaign(&self.w, name, &[(self.w.p, 1_000_000)]);
+        self.w.ok(self.w.p, Action::CreateCampaign(campaign));
+    }
+
+    /// A mandate of alice's for p.
+    fn mandate(&mut self, name: &str) {
+        let mandate = mandate(&self.w, name);
+        self.w.ok(self.w.alice, Action::CreateMandate(mandate));
+    }
+
+    /// A hold of alice's, sold by p and hosted by q.
+    fn hold(&mut self, id: &str) {
+        let order = hold(self.w.p, id, self.w.q, "book", 1000);
+        self.w.ok(self.w.alice, Action::Hold(order));
     }
 }
 
@@ -219,6 +239,107 @@ const ROWS: &[Row] = &[
         given: |c| c.order("1", PayMode::Instant),
         act: |c, _| (vec![c.w.p], refund(c.w.p, "1", "r", 10)),
         cells: "106 ok ok 106 106 106 106 106 106 106 106 106 106",
+    },
+    Row {
+        action: "Hold",
+        object: "an order of the sender's at the origin",
+        given: |_| {},
+        act: |c, _| (vec![c.w.p], Action::Hold(hold(c.w.p, "new", c.w.q, "book", 1000))),
+        cells: "ok ok ok ok ok ok ok ok ok ok ok ok ok",
+    },
+    Row {
+        action: "Capture",
+        object: "the owner's hold",
+        given: |c| c.hold("1"),
+        act: |c, _| alone(capture(c.w.p, "1", 600)),
+        cells: "106 ok 106 106 106 106 106 106 106 106 106 106 106",
+    },
+    Row {
+        action: "Void",
+        object: "the owner's hold",
+        given: |c| c.hold("1"),
+        act: |c, _| alone(void(c.w.p, "1")),
+        cells: "106 ok ok 106 106 106 106 106 106 106 106 106 106",
+    },
+    Row {
+        action: "OpenDispute",
+        object: "the owner's order",
+        given: |c| c.order("1", PayMode::Escrow),
+        act: |c, _| alone(dispute(c.w.p, "1")),
+        cells: "ok 106 106 106 106 106 106 106 106 106 106 106 106",
+    },
+    Row {
+        action: "Resolve",
+        object: "the owner's dispute",
+        given: |c| {
+            c.order("1", PayMode::Escrow);
+            c.w.ok(c.w.alice, dispute(c.w.p, "1"));
+        },
+        act: |c, _| alone(resolve(c.w.p, "1", 500_000)),
+        cells: "106 106 106 106 106 106 106 106 106 106 ok 106 106",
+    },
+    Row {
+        action: "Consume",
+        object: "the owner's entitlement",
+        given: |c| {
+            let api = RegisterItem { terms: metered(9, None), plan: label("book"), ..item("api", 1, c.w.carol) };
+            c.w.ok(c.w.q, Action::RegisterItem(api));
+            c.w.ok(c.w.alice, Action::Pay(pay(c.w.p, "1", c.w.q, "api", 1000)));
+        },
+        act: |c, _| alone(consume(c.w.p, "1", 0, 1)),
+        cells: "106 106 ok 106 106 106 106 106 106 106 106 106 106",
+    },
+    Row {
+        action: "ArchiveOrders",
+        object: "the owner's order",
+        given: |c| {
+            c.order("1", PayMode::Instant);
+            c.w.wait(Parameters::BASE.archive_ms);
+        },
+        act: |_, _| alone(archive(&["1"])),
+        cells: "106 ok 503 503 503 106 106 106 106 106 106 106 106",
+    },
+    Row {
+        action: "CreateCampaign",
+        object: "the sender's money",
+        given: |_| {},
+        act: |c, sender| alone(Action::CreateCampaign(campaign(&c.w, "new", &[(sender, 1_000_000)]))),
+        cells: "106 ok ok ok ok 106 106 106 106 106 106 106 106",
+    },
+    Row {
+        action: "IssueCoupon",
+        object: "the origin's campaign",
+        given: |c| c.campaign("1"),
+        act: |_, _| alone(issue("1", "new", None)),
+        cells: "401 ok 401 401 401 401 401 401 401 401 401 401 401",
+    },
+    Row {
+        action: "ExpireCampaign",
+        object: "the origin's campaign",
+        given: |c| c.campaign("1"),
+        act: |_, _| alone(expire("1")),
+        cells: "401 ok 401 401 401 401 401 401 401 401 401 401 401",
+    },
+    Row {
+        action: "CreateMandate",
+        object: "the sender's money, for the origin",
+        given: |_| {},
+        act: |c, _| alone(Action::CreateMandate(mandate(&c.w, "new"))),
+        cells: "ok 406 ok ok ok ok ok ok ok ok ok ok ok",
+    },
+    Row {
+        action: "Charge",
+        object: "the owner's mandate for the origin",
+        given: |c| c.mandate("1"),
+        act: |c, _| alone(Action::Charge(charge(&c.w, c.w.alice, "1", 0, "new", 1000))),
+        cells: "106 ok 106 106 106 106 106 106 106 106 106 106 106",
+    },
+    Row {
+        action: "CancelMandate",
+        object: "the owner's mandate for the origin",
+        given: |c| c.mandate("1"),
+        act: |c, _| alone(cancel(c.w.alice, "1")),
+        cells: "ok ok 106 106 106 106 106 106 106 106 106 106 106",
     },
     Row {
         action: "LockCollateral",
