@@ -390,7 +390,7 @@ fn a_campaign_ends_once() {
     let receipts = w.block(&[]);
     assert_eq!(receipts[0].cause, Cause::CampaignDeadline { platform: w.p, campaign: label("sale") });
     let ended = Event::CampaignEnded { platform: w.p, campaign: label("sale"), returned: fen(5_000) };
-    assert_eq!(receipts[0].events, [ended.clone()]);
+    assert_eq!(receipts[0].events, std::slice::from_ref(&ended));
     assert_eq!([w.p, w.q].map(|a| w.available(a)), [before[0] + 3_000, before[1] + 2_000]);
     assert!(w.campaign(w.p, "sale").ended);
     assert_eq!(w.no(w.p, expire("sale")), (504, "campaign".into()));
