@@ -10,6 +10,7 @@ use vostro_settlement::Ledger;
 use vostro_settlement::model::AccountHead;
 use vostro_settlement::tables::{ACCOUNTS, NAMES, POLICIES};
 use vostro_types::codec::encode;
+use vostro_types::genesis::Parameters;
 use vostro_types::transaction::*;
 use vostro_types::*;
 
@@ -92,6 +93,12 @@ impl Cast {
             w.auditor,
             w.fees,
         ]
+    }
+
+    /// A hold of alice's, sold by p and hosted by q.
+    fn hold(&mut self) {
+        let w = &mut self.w;
+        w.ok(w.alice, Action::Hold(hold(w.p, "1", w.q, "book", 1000)));
     }
 
     /// An order of alice's, sold by p and hosted by q.
@@ -219,6 +226,65 @@ const ROWS: &[Row] = &[
         given: |c| c.order("1", PayMode::Instant),
         act: |c, _| (vec![c.w.p], refund(c.w.p, "1", "r", 10)),
         cells: "106 ok ok 106 106 106 106 106 106 106 106 106 106",
+    },
+    Row {
+        action: "Hold",
+        object: "an order of the sender's at the origin",
+        given: |_| {},
+        act: |c, _| (vec![c.w.p], Action::Hold(hold(c.w.p, "new", c.w.q, "book", 1000))),
+        cells: "ok ok ok ok ok ok ok ok ok ok ok ok ok",
+    },
+    Row {
+        action: "Capture",
+        object: "the owner's hold",
+        given: Cast::hold,
+        act: |c, _| alone(capture(c.w.p, "1", 10)),
+        cells: "106 ok 106 106 106 106 106 106 106 106 106 106 106",
+    },
+    Row {
+        action: "Void",
+        object: "the owner's hold",
+        given: Cast::hold,
+        act: |c, _| alone(void(c.w.p, "1")),
+        cells: "106 ok ok 106 106 106 106 106 106 106 106 106 106",
+    },
+    Row {
+        action: "OpenDispute",
+        object: "the owner's order",
+        given: |c| c.order("1", PayMode::Instant),
+        act: |c, _| alone(dispute(c.w.p, "1")),
+        cells: "ok 106 106 106 106 106 106 106 106 106 106 106 106",
+    },
+    Row {
+        action: "Resolve",
+        object: "the owner's dispute",
+        given: |c| {
+            c.order("1", PayMode::Instant);
+            c.w.ok(c.w.alice, dispute(c.w.p, "1"));
+        },
+        act: |c, _| alone(resolve(c.w.p, "1", 500_000)),
+        cells: "106 106 106 106 106 106 106 106 106 106 ok 106 106",
+    },
+    Row {
+        action: "Consume",
+        object: "what the owner bought",
+        given: |c| {
+            let api = RegisterItem { plan: label("book"), terms: metered(9, None), ..item("api", 1, c.w.carol) };
+            c.w.ok(c.w.q, Action::RegisterItem(api));
+            c.w.ok(c.w.alice, Action::Pay(pay(c.w.p, "1", c.w.q, "api", 1000)));
+        },
+        act: |c, _| alone(consume(c.w.p, "1", 0, 1)),
+        cells: "106 106 ok 106 106 106 106 106 106 106 106 106 106",
+    },
+    Row {
+        action: "ArchiveOrders",
+        object: "the origin's old order",
+        given: |c| {
+            c.order("1", PayMode::Instant);
+            c.w.wait(Parameters::BASE.archive_ms);
+        },
+        act: |_, _| alone(archive(&["1"])),
+        cells: "106 ok 503 503 503 106 106 106 106 106 106 106 106",
     },
     Row {
         action: "LockCollateral",
