@@ -3,12 +3,19 @@
 use super::*;
 use crate::common::campaigns::{campaign, cancel, charge, expire, issue, mandate, with_coupon};
 
+/// What the family's actions and events are called.
+pub(crate) const EXPECTED: &str = "CampaignCreated CampaignDeadline CampaignEnded CancelMandate Charge CouponIssued \
+    CouponRestored CouponUsed CreateCampaign CreateMandate ExpireCampaign IssueCoupon MandateCancelled MandateCharged \
+    MandateCreated";
+/// Refusals that need a history.
+pub(crate) const CODES: &[u16] = &[303, 507, 611, 621, 622, 623];
+
 /// How many names campaigns and mandates have, and how many serials the coupons of a platform.
 const NAMES: u8 = 6;
 const SERIALS: u8 = 24;
 
 /// A campaign with coupons and a mandate to begin with.
-pub(crate) fn start(w: &mut World) {
+pub(crate) fn prepare(w: &mut World) {
     w.deposit(w.p, 1_500);
     let sale = CreateCampaign { budget: fen(1_500), ..campaign(w, "0", &[(w.p, 1_000_000)]) };
     let sale = CreateCampaign { value: CouponValue::Fixed(fen(150)), ends: Time(w.time + 400), ..sale };
