@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::campaigns::*;
 use common::exchange::*;
 use common::*;
 use vostro_settlement::Ledger;
@@ -100,6 +101,18 @@ impl Cast {
         let p = w.p;
         let order = Pay { mode, ..pay(p, id, w.q, "book", 1000) };
         assert!(w.by(w.alice, &[w.alice, p], Action::Pay(order)).applied());
+    }
+
+    /// A campaign of p's.
+    fn campaign(&mut self) {
+        let new = campaign(&self.w, "1", &[(self.w.p, 1_000_000)]);
+        assert!(self.w.open_campaign(self.w.p, new).applied());
+    }
+
+    /// A mandate of alice's for p.
+    fn mandate(&mut self) {
+        let new = mandate(&self.w, "1");
+        self.w.ok(self.w.alice, Action::CreateMandate(new));
     }
 }
 
@@ -268,6 +281,48 @@ const ROWS: &[Row] = &[
         },
         act: |_, _| alone(settle_window(1)),
         cells: "106 ok ok ok ok 106 106 106 106 106 106 106 106",
+    },
+    Row {
+        action: "CreateCampaign",
+        object: "a campaign of the sender's",
+        given: |_| {},
+        act: |c, sender| alone(Action::CreateCampaign(campaign(&c.w, "new", &[(sender, 1_000_000)]))),
+        cells: "106 ok ok ok ok 106 106 106 106 106 106 106 106",
+    },
+    Row {
+        action: "IssueCoupon",
+        object: "the origin's campaign",
+        given: Cast::campaign,
+        act: |c, _| alone(issue("1", "new", Some(c.w.alice))),
+        cells: "401 ok 401 401 401 401 401 401 401 401 401 401 401",
+    },
+    Row {
+        action: "ExpireCampaign",
+        object: "the origin's campaign",
+        given: Cast::campaign,
+        act: |_, _| alone(expire("1")),
+        cells: "401 ok 401 401 401 401 401 401 401 401 401 401 401",
+    },
+    Row {
+        action: "CreateMandate",
+        object: "a mandate of the sender's for the origin",
+        given: |_| {},
+        act: |c, _| alone(Action::CreateMandate(mandate(&c.w, "new"))),
+        cells: "ok 406 ok ok ok ok ok ok ok ok ok ok ok",
+    },
+    Row {
+        action: "Charge",
+        object: "the owner's mandate for the origin",
+        given: Cast::mandate,
+        act: |c, _| alone(Action::Charge(charge(&c.w, c.w.alice, "1", 0, "new", 1000))),
+        cells: "106 ok 106 106 106 106 106 106 106 106 106 106 106",
+    },
+    Row {
+        action: "CancelMandate",
+        object: "the owner's mandate for the origin",
+        given: Cast::mandate,
+        act: |c, _| alone(cancel(c.w.alice, "1")),
+        cells: "ok ok 106 106 106 106 106 106 106 106 106 106 106",
     },
     Row {
         action: "HtlcLock",
