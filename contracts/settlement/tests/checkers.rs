@@ -213,7 +213,8 @@ fn the_page_lists_tables_and_codes() {
     }
     let actions = "OpenAccount SetStatus Deposit Withdraw WithdrawResult Transfer RegisterPlan RegisterItem Pay \
         Confirm Refund LockCollateral CloseWindow SettleWindow UnlockCollateral FundContribute FundRelease HtlcLock \
-        HtlcClaim HtlcRefund FxConvert AnchorReport Batch SetKeys SetTier Propose Approve";
+        HtlcClaim HtlcRefund FxConvert AnchorReport Batch SetKeys SetTier Propose Approve CreateCampaign IssueCoupon \
+        ExpireCampaign CreateMandate Charge CancelMandate";
     for action in actions.split_whitespace() {
         assert!(page.contains(&format!("### {action}\n")), "{action}");
     }
@@ -372,7 +373,13 @@ fn tampering_with_campaigns_and_mandates_is_found_out() {
         ("a charge placed an order", |w| edit_charge(w, |c| c.order.order_id = label("none"))),
         ("as the mandate says", |w| edit_charge(w, |c| c.order.order_id = label("runs"))),
         ("as the mandate says", |w| edit_charge(w, |c| c.tx = TxId(Hash([1; 32])))),
-        ("as the mandate says", |w| edit_order(w, "charged", |o| o.total = fen(3_001))),
+        ("as the mandate says", |w| {
+            edit_order(w, "charged", |o| {
+                more(&mut o.total);
+                more(&mut o.sources[0].amount);
+                more(&mut o.legs[0].amount);
+            });
+        }),
         ("in its period", |w| edit_order(w, "charged", |o| o.placed = Time(0))),
         ("was charged", |w| {
             w.ledger.delete(&CHARGES.key(&(w.alice, label("m"), 0)));

@@ -77,6 +77,7 @@ fn start() -> World {
     ];
     w.offer(w.p, "talk", mixed, None);
     orders::prepare(&mut w);
+    campaigns::prepare(&mut w);
     for seed in 60..68 {
         w.newcomer(seed);
     }
@@ -277,12 +278,12 @@ fn the_machine_gets_everywhere() {
         PlanRegistered ReceivablePaid ReceivableRaised Refund RegisterItem RegisterPlan Replayed ReportAnchored SetStatus \
         SettleWindow StatusSet Transaction Transfer Transferred UnlockCollateral WindowClosed WindowDeadline WindowSettled Withdraw \
         WithdrawResult WithdrawalEnded WithdrawalRequested";
-    let expected = [expected, rules::EXPECTED, orders::EXPECTED].join(" ");
+    let expected = [expected, rules::EXPECTED, orders::EXPECTED, campaigns::EXPECTED].join(" ");
     let missing: Vec<_> = expected.split_whitespace().filter(|n| !seen.contains(*n)).collect();
     assert!(missing.is_empty(), "never seen: {missing:?}");
     let expected =
         [101, 106, 107, 201, 205, 301, 302, 304, 305, 401, 402, 403, 406, 502, 503, 504, 505, 702, 902, 911, 921, 922];
-    let expected = expected.iter().chain(rules::CODES).chain(orders::CODES);
+    let expected = expected.iter().chain(rules::CODES).chain(orders::CODES).chain(campaigns::CODES);
     let missing: Vec<_> = expected.filter(|c| !codes.contains(c)).collect();
     assert!(missing.is_empty(), "never refused: {missing:?}");
 }
