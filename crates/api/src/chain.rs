@@ -1,11 +1,11 @@
 //! Shapes of the `chain_*` methods.
 
 use serde::{Deserialize, Serialize};
-use vostro_types::genesis::ConsensusFile;
+use vostro_types::genesis::{ConsensusFile, ConsensusParameters};
 use vostro_types::parameters::ParametersFile;
 use vostro_types::{
-    AccountId, Asset, AssetCode, BlockId, Certificate, Genesis, Hash, Header, PublicKey, Roles, Signature, Time, ValidatorSet,
-    VoteKind, codec,
+    AccountId, Asset, AssetCode, BlockId, Certificate, Genesis, Hash, Header, PublicKey, Roles, Signature, Time,
+    ValidatorSet, VoteKind, codec,
 };
 
 use crate::evidence::EvidenceJson;
@@ -145,14 +145,7 @@ impl GenesisJson {
             time: genesis.time,
             assets: genesis.assets.iter().map(AssetJson::of).collect(),
             parameters: ParametersFile::of(p),
-            consensus: ConsensusFile {
-                base_timeout_ms: c.base_timeout_ms,
-                heartbeat_ms: c.heartbeat_ms,
-                delay_ms: c.delay_ms,
-                precision_ms: c.precision_ms,
-                max_block_transactions: c.max_block_transactions,
-                max_block_bytes: c.max_block_bytes,
-            },
+            consensus: consensus_file(c),
             validators: ValidatorJson::all(&genesis.validator_set()),
             accounts: genesis
                 .accounts
@@ -166,6 +159,18 @@ impl GenesisJson {
                 .collect(),
             encoded: codec::encode(genesis),
         }
+    }
+}
+
+/// The file form of the protocol's parameters.
+pub fn consensus_file(c: &ConsensusParameters) -> ConsensusFile {
+    ConsensusFile {
+        base_timeout_ms: c.base_timeout_ms,
+        heartbeat_ms: c.heartbeat_ms,
+        delay_ms: c.delay_ms,
+        precision_ms: c.precision_ms,
+        max_block_transactions: c.max_block_transactions,
+        max_block_bytes: c.max_block_bytes,
     }
 }
 

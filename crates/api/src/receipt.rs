@@ -12,6 +12,7 @@ use crate::action::{Field, OrderJson, camel, status_name};
 use crate::amount::AmountText;
 use crate::error::rejection_name;
 use crate::lookup::Lookup;
+use crate::words::event_words;
 
 /// Where a receipt stands on the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,6 +181,8 @@ pub struct EventJson {
     pub id: String,
     /// What happened, such as `orderMoved`.
     pub kind: String,
+    /// The same in a sentence.
+    pub words: String,
     /// Its fields.
     #[serde(flatten)]
     pub fields: Map<String, Value>,
@@ -291,7 +294,9 @@ fn event_json(event: &Event, id: String, lookup: &dyn Lookup) -> EventJson {
             ("statusSet", fields)
         }
         Event::Deposited { gateway, channel_ref } => ("deposited", named!(None; gateway, channel_ref)),
-        Event::WithdrawalRequested { owner, withdrawal_id } => ("withdrawalRequested", named!(None; owner, withdrawal_id)),
+        Event::WithdrawalRequested { owner, withdrawal_id } => {
+            ("withdrawalRequested", named!(None; owner, withdrawal_id))
+        }
         Event::WithdrawalEnded { owner, withdrawal_id, ok } => {
             let mut fields = named!(None; owner, withdrawal_id);
             fields.insert("ok".into(), (*ok).into());
@@ -311,20 +316,36 @@ fn event_json(event: &Event, id: String, lookup: &dyn Lookup) -> EventJson {
             fields.insert("asset".into(), code(known));
             ("orderRefunded", fields)
         }
-        Event::ReceivableRaised { debtor, creditor, asset, amount } => ("receivableRaised", named!(lookup.asset(asset); debtor, creditor, asset, amount)),
-        Event::ReceivablePaid { debtor, creditor, asset, amount } => ("receivablePaid", named!(lookup.asset(asset); debtor, creditor, asset, amount)),
-        Event::EntitlementGranted { entitlement, holder, item } => ("entitlementGranted", named!(None; entitlement, holder, item)),
+        Event::ReceivableRaised { debtor, creditor, asset, amount } => {
+            ("receivableRaised", named!(lookup.asset(asset); debtor, creditor, asset, amount))
+        }
+        Event::ReceivablePaid { debtor, creditor, asset, amount } => {
+            ("receivablePaid", named!(lookup.asset(asset); debtor, creditor, asset, amount))
+        }
+        Event::EntitlementGranted { entitlement, holder, item } => {
+            ("entitlementGranted", named!(None; entitlement, holder, item))
+        }
         Event::EntitlementRevoked { entitlement } => ("entitlementRevoked", named!(None; entitlement)),
-        Event::WindowClosed { asset, window, obligations } => ("windowClosed", named!(None; asset, window, obligations)),
+        Event::WindowClosed { asset, window, obligations } => {
+            ("windowClosed", named!(None; asset, window, obligations))
+        }
         Event::WindowSettled { asset, window, gross, net } => {
             let mut fields = named!(lookup.asset(asset); asset, window, net);
             fields.insert("gross".into(), sum(*gross, lookup.asset(asset)));
             ("windowSettled", fields)
         }
-        Event::Transferred { from, to, asset, amount, memo } => ("transferred", named!(lookup.asset(asset); from, to, asset, amount, memo)),
-        Event::CollateralLocked { account, asset, amount } => ("collateralLocked", named!(lookup.asset(asset); account, asset, amount)),
-        Event::ObligationRecorded { debtor, creditor, asset, window, amount } => ("obligationRecorded", named!(lookup.asset(asset); debtor, creditor, asset, window, amount)),
-        Event::Rerouted { from, to, asset, amount } => ("rerouted", named!(lookup.asset(asset); from, to, asset, amount)),
+        Event::Transferred { from, to, asset, amount, memo } => {
+            ("transferred", named!(lookup.asset(asset); from, to, asset, amount, memo))
+        }
+        Event::CollateralLocked { account, asset, amount } => {
+            ("collateralLocked", named!(lookup.asset(asset); account, asset, amount))
+        }
+        Event::ObligationRecorded { debtor, creditor, asset, window, amount } => {
+            ("obligationRecorded", named!(lookup.asset(asset); debtor, creditor, asset, window, amount))
+        }
+        Event::Rerouted { from, to, asset, amount } => {
+            ("rerouted", named!(lookup.asset(asset); from, to, asset, amount))
+        }
         Event::KeysSet { account } => ("keysSet", named!(None; account)),
         Event::TierSet { account, tier, attestation } => ("tierSet", named!(None; account, tier, attestation)),
         Event::OrderCaptured { order, amount } => {
@@ -341,7 +362,9 @@ fn event_json(event: &Event, id: String, lookup: &dyn Lookup) -> EventJson {
             fields.insert("asset".into(), code(known));
             ("disputeResolved", fields)
         }
-        Event::CampaignCreated { platform, campaign, asset, budget } => ("campaignCreated", named!(lookup.asset(asset); platform, campaign, asset, budget)),
+        Event::CampaignCreated { platform, campaign, asset, budget } => {
+            ("campaignCreated", named!(lookup.asset(asset); platform, campaign, asset, budget))
+        }
         Event::CouponIssued { coupon, campaign, holder } => ("couponIssued", named!(None; coupon, campaign, holder)),
         Event::CouponUsed { coupon, order, amount } => {
             let known = of_order(order);
@@ -357,10 +380,14 @@ fn event_json(event: &Event, id: String, lookup: &dyn Lookup) -> EventJson {
             ("campaignEnded", fields)
         }
         Event::MandateCreated { payer, mandate, payee } => ("mandateCreated", named!(None; payer, mandate, payee)),
-        Event::MandateCharged { payer, mandate, period, order } => ("mandateCharged", named!(None; payer, mandate, period, order)),
+        Event::MandateCharged { payer, mandate, period, order } => {
+            ("mandateCharged", named!(None; payer, mandate, period, order))
+        }
         Event::MandateCancelled { payer, mandate, by } => ("mandateCancelled", named!(None; payer, mandate, by)),
         Event::UnitsConsumed { entitlement, units, left } => ("unitsConsumed", named!(None; entitlement, units, left)),
-        Event::HtlcLocked { owner, htlc_id, to, asset, amount, hash, deadline } => ("htlcLocked", named!(lookup.asset(asset); owner, htlc_id, to, asset, amount, hash, deadline)),
+        Event::HtlcLocked { owner, htlc_id, to, asset, amount, hash, deadline } => {
+            ("htlcLocked", named!(lookup.asset(asset); owner, htlc_id, to, asset, amount, hash, deadline))
+        }
         Event::HtlcClaimed { owner, htlc_id, preimage } => ("htlcClaimed", named!(None; owner, htlc_id, preimage)),
         Event::HtlcRefunded { owner, htlc_id } => ("htlcRefunded", named!(None; owner, htlc_id)),
         Event::FxConverted { maker, quote_id, taker, gives_asset, gives, takes_asset, takes, spread } => {
@@ -369,19 +396,31 @@ fn event_json(event: &Event, id: String, lookup: &dyn Lookup) -> EventJson {
             fields.extend(named!(lookup.asset(takes_asset); takes, spread));
             ("fxConverted", fields)
         }
-        Event::ReportAnchored { by, period, channel, root } => ("reportAnchored", named!(None; by, period, channel, root)),
+        Event::ReportAnchored { by, period, channel, root } => {
+            ("reportAnchored", named!(None; by, period, channel, root))
+        }
         Event::ProposalMade { proposer, proposal, parameter, value, from_height } => {
             let mut fields = named!(None; proposer, proposal, from_height);
             fields.extend(setting(*parameter, *value));
             ("proposalMade", fields)
         }
-        Event::ProposalApproved { proposer, proposal, by, approvals } => ("proposalApproved", named!(None; proposer, proposal, by, approvals)),
+        Event::ProposalApproved { proposer, proposal, by, approvals } => {
+            ("proposalApproved", named!(None; proposer, proposal, by, approvals))
+        }
         Event::ParameterSet { parameter, value } => ("parameterSet", setting(*parameter, *value)),
         Event::ProposalVoid { proposer, proposal } => ("proposalVoid", named!(None; proposer, proposal)),
-        Event::CollateralUnlocked { account, asset, amount } => ("collateralUnlocked", named!(lookup.asset(asset); account, asset, amount)),
-        Event::FundContributed { account, asset, amount } => ("fundContributed", named!(lookup.asset(asset); account, asset, amount)),
-        Event::FundReleased { account, asset, amount } => ("fundReleased", named!(lookup.asset(asset); account, asset, amount)),
-        Event::FundUsed { debtor, contributor, asset, amount } => ("fundUsed", named!(lookup.asset(asset); debtor, contributor, asset, amount)),
+        Event::CollateralUnlocked { account, asset, amount } => {
+            ("collateralUnlocked", named!(lookup.asset(asset); account, asset, amount))
+        }
+        Event::FundContributed { account, asset, amount } => {
+            ("fundContributed", named!(lookup.asset(asset); account, asset, amount))
+        }
+        Event::FundReleased { account, asset, amount } => {
+            ("fundReleased", named!(lookup.asset(asset); account, asset, amount))
+        }
+        Event::FundUsed { debtor, contributor, asset, amount } => {
+            ("fundUsed", named!(lookup.asset(asset); debtor, contributor, asset, amount))
+        }
         Event::OrderArchived { order, digest } => ("orderArchived", named!(None; order, digest)),
         Event::RefundAlarm { platform, asset, refunded, volume } => {
             let mut fields = named!(None; platform, asset);
@@ -390,7 +429,7 @@ fn event_json(event: &Event, id: String, lookup: &dyn Lookup) -> EventJson {
             ("refundAlarm", fields)
         }
     };
-    EventJson { id, kind: kind.into(), fields }
+    EventJson { id, kind: kind.into(), words: event_words(event, lookup), fields }
 }
 
 /// A sum that may be larger than any amount: a decimal, or minor units under their own name.

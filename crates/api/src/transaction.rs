@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use vostro_types::codec::{self, CodecError, MAX_TRANSACTION};
 use vostro_types::transaction::{BODY_VERSION, MAX_BATCH, MAX_SIGNATURES};
-use vostro_types::{AccountId, Action, Body, Hash, Payload, PublicKey, Signature, SignedBy, Time, Transaction, TxId};
+use vostro_types::{AccountId, Body, Hash, Payload, PublicKey, Signature, SignedBy, Time, Transaction, TxId};
 
 use crate::action::{self, ActionJson};
 use crate::error::ApiError;
@@ -197,11 +197,7 @@ impl TransactionJson {
             let reason = format!("are 1 to {MAX_SIGNATURES}, sorted by key, each key once");
             return Err(ApiError::invalid_params("signatures", reason));
         }
-        let quoted = |action: &Action| match action {
-            Action::FxConvert(convert) => convert.signatures.len(),
-            _ => 0,
-        };
-        let all = signatures.len() + body.payload.actions().iter().map(quoted).sum::<usize>();
+        let all = signatures.len() + body.quote_signatures();
         if all > MAX_SIGNATURES {
             let reason = format!("are at most {MAX_SIGNATURES} with those of quotes, not {all}");
             return Err(ApiError::invalid_params("signatures", reason));

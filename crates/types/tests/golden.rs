@@ -34,7 +34,10 @@ fn vectors() -> BTreeMap<String, Vec<u8>> {
     }
     for (name, action) in samples::actions() {
         if let Action::FxConvert(convert) = action {
-            vectors.insert(format!("signing bytes of the quote of {name}"), convert.quote.signing_bytes(&samples::chain()));
+            vectors.insert(
+                format!("signing bytes of the quote of {name}"),
+                convert.quote.signing_bytes(&samples::chain()),
+            );
         }
     }
     vectors.insert("validator set".into(), encode(&samples::validator_set()));

@@ -164,13 +164,13 @@ impl FxConvertJson {
     /// # Errors
     /// The field that is wrong, by name.
     pub fn action(&self, lookup: &dyn Lookup) -> Result<FxConvert, ApiError> {
-        let quote = self
-            .quote
-            .quote(lookup)
-            .map_err(|e| ApiError { message: format!("quote.{}", e.message), ..e })?;
+        let quote = self.quote.quote(lookup).map_err(|e| ApiError { message: format!("quote.{}", e.message), ..e })?;
         let signatures: Vec<SignedBy> = self.signatures.iter().map(SignatureJson::signed).collect();
         if signatures.is_empty() || !signatures.is_sorted_by(|a, b| a.key < b.key) {
-            return Err(ApiError::invalid_params("signatures", "of a quote are 1 or more, sorted by key, each key once"));
+            return Err(ApiError::invalid_params(
+                "signatures",
+                "of a quote are 1 or more, sorted by key, each key once",
+            ));
         }
         Ok(FxConvert { quote, signatures })
     }

@@ -16,10 +16,7 @@ use crate::error::ApiError;
 
 /// A value that travels as its display text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    transparent,
-    bound(serialize = "T: Display", deserialize = "T: FromStr, <T as FromStr>::Err: Display")
-)]
+#[serde(transparent, bound(serialize = "T: Display", deserialize = "T: FromStr, <T as FromStr>::Err: Display"))]
 pub struct Text<T>(#[serde(with = "crate::text")] pub T);
 
 /// A time as RFC 3339.

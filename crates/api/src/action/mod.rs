@@ -17,8 +17,8 @@ pub use shapes::*;
 
 use serde::{Deserialize, Serialize};
 use vostro_types::transaction::{
-    CloseWindow, Confirm, Deposit, LockCollateral, OpenAccount, Pay, Price, Refund, RegisterItem, RegisterPlan, SetStatus,
-    SettleWindow, TaxRule, Terms, Transfer, Withdraw, WithdrawResult,
+    CloseWindow, Confirm, Deposit, LockCollateral, OpenAccount, Pay, Price, Refund, RegisterItem, RegisterPlan,
+    SetStatus, SettleWindow, TaxRule, Terms, Transfer, Withdraw, WithdrawResult,
 };
 use vostro_types::{AccountId, AccountKind, Action, Asset, AssetCode, Hash, Label};
 
@@ -246,16 +246,13 @@ pub fn to_json(action: &Action, lookup: &dyn Lookup) -> ActionJson {
             item: a.item.clone(),
             version: a.version,
             asset: a.asset,
-            price: match a.price {
-                Price::Fixed(price) => PriceJson::Fixed(amount(&a.asset, price)),
-                Price::Open { min, max } => PriceJson::Open { min: amount(&a.asset, min), max: amount(&a.asset, max) },
-            },
+            price: PriceJson::of(&a.price, asset_of(&a.asset).as_ref()),
             discount_ppm: a.discount.parts(),
-            tax: a.tax.map(|t| TaxJson { rate_ppm: t.rate.parts(), inclusive: t.inclusive, account: t.account }),
+            tax: a.tax.as_ref().map(TaxJson::of),
             plan: a.plan.clone(),
             plan_version: a.plan_version,
             creator: a.creator,
-            terms: TermsJson { duration_ms: a.terms.duration_ms, units: a.terms.units, scope: a.terms.scope.clone() },
+            terms: TermsJson::of(&a.terms),
         },
         Action::Pay(a) => {
             let asset = lookup.item_asset(&a.item).and_then(|code| lookup.asset(&code));
@@ -365,7 +362,18 @@ pub fn from_json(json: &ActionJson, lookup: &dyn Lookup) -> Result<Action, ApiEr
             version: *version,
             legs: legs.iter().map(leg).collect::<Result<_, _>>()?,
         }),
-        ActionJson::RegisterItem { item, version, asset, price, discount_ppm, tax, plan, plan_version, creator, terms } => {
+        ActionJson::RegisterItem {
+            item,
+            version,
+            asset,
+            price,
+            discount_ppm,
+            tax,
+            plan,
+            plan_version,
+            creator,
+            terms,
+        } => {
             let known = known(asset);
             Action::RegisterItem(RegisterItem {
                 item: item.clone(),

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use vostro_types::account::{KeyPolicy, WeightedKey};
 use vostro_types::transaction::{
-    CouponRef, FeeBearer, ItemRef, OrderKey, PayMode, Payee, PlanLeg, RefundPolicy, Share,
+    CouponRef, FeeBearer, ItemRef, OrderKey, PayMode, Payee, PlanLeg, Price, RefundPolicy, Share, TaxRule, Terms,
 };
-use vostro_types::{AccountId, AccountStatus, Label, Ppm, PublicKey};
+use vostro_types::{AccountId, AccountStatus, Asset, Label, Ppm, PublicKey};
 
 use crate::amount::AmountText;
 use crate::error::ApiError;
@@ -87,6 +87,18 @@ pub enum PriceJson {
     Open { min: AmountText, max: AmountText },
 }
 
+impl PriceJson {
+    /// The JSON of a price in an asset.
+    pub fn of(price: &Price, asset: Option<&Asset>) -> Self {
+        match price {
+            Price::Fixed(price) => PriceJson::Fixed(AmountText::of(*price, asset)),
+            Price::Open { min, max } => {
+                PriceJson::Open { min: AmountText::of(*min, asset), max: AmountText::of(*max, asset) }
+            }
+        }
+    }
+}
+
 /// The tax on an item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -96,6 +108,13 @@ pub struct TaxJson {
     pub inclusive: bool,
     #[serde(with = "crate::text")]
     pub account: AccountId,
+}
+
+impl TaxJson {
+    /// The JSON of a tax.
+    pub fn of(tax: &TaxRule) -> Self {
+        TaxJson { rate_ppm: tax.rate.parts(), inclusive: tax.inclusive, account: tax.account }
+    }
 }
 
 /// What paying grants. Absent `durationMs` is for ever, absent `units` is unmetered.
@@ -109,6 +128,13 @@ pub struct TermsJson {
     pub units: Option<u64>,
     #[serde(with = "crate::text")]
     pub scope: Label,
+}
+
+impl TermsJson {
+    /// The JSON of terms.
+    pub fn of(terms: &Terms) -> Self {
+        TermsJson { duration_ms: terms.duration_ms, units: terms.units, scope: terms.scope.clone() }
+    }
 }
 
 /// An order's name.

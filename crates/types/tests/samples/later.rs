@@ -127,10 +127,7 @@ pub(crate) fn actions() -> Vec<(&'static str, Action)> {
                 deadline: Time(1_700_003_600_000),
             }),
         ),
-        (
-            "htlcClaim",
-            Action::HtlcClaim(HtlcClaim { owner: id(3), htlc_id: label("swap-1"), preimage: [12; 32] }),
-        ),
+        ("htlcClaim", Action::HtlcClaim(HtlcClaim { owner: id(3), htlc_id: label("swap-1"), preimage: [12; 32] })),
         ("htlcRefund", Action::HtlcRefund(HtlcRefund { owner: id(3), htlc_id: label("swap-1") })),
         (
             "fxConvert",

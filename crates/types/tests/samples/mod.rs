@@ -4,6 +4,7 @@
 mod events;
 mod later;
 
+#[allow(unused_imports)] // as above
 pub(crate) use events::{causes, events};
 
 use vostro_types::genesis::*;
