@@ -14,7 +14,7 @@ pub(super) fn words(who: &str, action: &Action, lookup: &dyn Lookup) -> String {
         Action::SetKeys(a) => {
             let (keys, threshold) = (a.policy.keys().len(), a.policy.threshold());
             let signers = if keys == 1 { "one key".to_string() } else { format!("{keys} keys, threshold {threshold}") };
-            format!("{who} gives its account other keys: {signers}. The keys it has now no longer sign.")
+            format!("{who} gives its account other keys: {signers}. Only these sign from then on.")
         }
         Action::SetTier(a) => format!("{who} sets the tier of {} to {}.", name(&a.account), a.tier),
         Action::Hold(a) => format!(
