@@ -289,6 +289,20 @@ class Struct:
         return {name: value for name, value in found.items() if value is not None}
 
 
+class Default:
+    """A field that JSON leaves out when it has its usual value."""
+
+    def __init__(self, inner, usual):
+        self.inner, self.usual = inner, usual
+
+    def write(self, value):
+        return self.inner.write(self.usual if value is None else value)
+
+    def read(self, reader):
+        value = self.inner.read(reader)
+        return None if value == self.usual else value
+
+
 class Names:
     """A choice without fields."""
 
@@ -340,7 +354,7 @@ class Payee:
 
 
 class Mode:
-    NAMES = ("instant", "escrow", "t+", "window")
+    NAMES = ("instant", "escrow", "t+", "window", "hold")
 
     def write(self, text):
         if text.startswith("t+"):
@@ -348,7 +362,7 @@ class Mode:
         return U32.write(self.NAMES.index(text))
 
     def read(self, reader):
-        index = number(reader, 4)
+        index = number(reader, 5)
         return f"t+{U16.read(reader)}" if index == 2 else self.NAMES[index]
 
 
@@ -433,6 +447,25 @@ FEE_BEARER = Struct(payerPpm=PPM, payeePpm=PPM, platformPpm=PPM)
 KINDS = Names("user", "creator", "platform", "tax", "networkFee", "suspense", "gateway")
 STATUSES = Names("active", "debitFrozen", "frozen", "closed")
 
+COUPON = Struct(platform=ACCOUNT, serial=LABEL)
+SPONSOR = Struct(account=ACCOUNT, sharePpm=PPM)
+COUPON_VALUE = Choice(fixed=UNITS, rate=Struct(ratePpm=PPM, cap=UNITS))
+COUPON_SCOPE = Choice(any=None, host=ACCOUNT, creator=ACCOUNT, item=Struct(host=ACCOUNT, item=LABEL))
+QUOTE = Struct(
+    maker=ACCOUNT, quoteId=LABEL, taker=Option(ACCOUNT), givesAsset=ASSET, gives=UNITS, takesAsset=ASSET, takes=UNITS,
+    spread=UNITS, spreadTo=ACCOUNT, expires=When(),
+)
+MAX_SIGNATURES = 128
+SIGNATURES = List(Struct(key=KEY, signature=Fixed(64)), 1, MAX_SIGNATURES)
+PARAMETERS = Names(
+    "dayMs", "escrowMs", "holdMs", "disputeMs", "resolveMs", "windowMs", "maxDuePerBlock",
+    "fee.ratePpm", "fee.min", "fee.cap",
+    *(f"fee.tiers[{i}].{part}" for i in range(3) for part in ("volume", "ratePpm")),
+    "feePeriodMs", "debitCap", "gatewayDailyCap",
+    *(f"limits[{i}].{part}" for i in range(3) for part in ("perTransaction", "daily", "velocity", "yearly")),
+    "coolingMs", "coolingAmount", "refundAlarmPpm", "archiveMs",
+)
+
 ACTIONS = {
     "openAccount": Struct(accountKind=KINDS, policy=Policy(), salt=Fixed(16)),
     "setStatus": Struct(account=ACCOUNT, status=STATUSES, reason=LABEL),
@@ -442,11 +475,11 @@ ACTIONS = {
     "transfer": Struct(to=ACCOUNT, asset=ASSET, amount=UNITS, memo=HASH),
     "registerPlan": Struct(plan=LABEL, version=U32, legs=List(LEG)),
     "registerItem": Struct(
-        item=LABEL, version=U32, asset=ASSET, price=PRICE, tax=Option(TAX), plan=LABEL, planVersion=U32,
+        item=LABEL, version=U32, asset=ASSET, price=PRICE, discountPpm=Default(PPM, 0), tax=Option(TAX), plan=LABEL, planVersion=U32,
         creator=ACCOUNT, terms=TERMS,
     ),
     "pay": Struct(
-        origin=ACCOUNT, orderId=LABEL, item=ITEM, price=Option(UNITS), mode=Mode(), feeBearer=FEE_BEARER,
+        origin=ACCOUNT, orderId=LABEL, item=ITEM, price=Option(UNITS), coupon=Option(COUPON), mode=Mode(), feeBearer=FEE_BEARER,
         expectedTotal=UNITS,
     ),
     "confirm": Struct(order=ORDER),
@@ -454,10 +487,46 @@ ACTIONS = {
     "lockCollateral": Struct(asset=ASSET, amount=UNITS),
     "closeWindow": Struct(asset=ASSET, window=U64),
     "settleWindow": Struct(asset=ASSET, window=U64),
+    "setKeys": Struct(policy=Policy()),
+    "setTier": Struct(account=ACCOUNT, tier=U8, attestation=HASH),
+    "hold": Struct(
+        origin=ACCOUNT, orderId=LABEL, item=ITEM, price=Option(UNITS), coupon=Option(COUPON), feeBearer=FEE_BEARER,
+        expectedTotal=UNITS,
+    ),
+    "capture": Struct(order=ORDER, amount=UNITS),
+    "void": Struct(order=ORDER, reason=LABEL),
+    "openDispute": Struct(order=ORDER, reason=LABEL, evidence=HASH),
+    "resolve": Struct(order=ORDER, refundPpm=PPM, reason=LABEL),
+    "createCampaign": Struct(
+        campaign=LABEL, asset=ASSET, sponsors=List(SPONSOR), budget=UNITS, value=COUPON_VALUE, minPrice=UNITS,
+        scope=COUPON_SCOPE, perUser=U32, starts=When(), ends=When(),
+    ),
+    "issueCoupon": Struct(campaign=LABEL, serial=LABEL, holder=Option(ACCOUNT)),
+    "expireCampaign": Struct(campaign=LABEL),
+    "createMandate": Struct(
+        mandate=LABEL, payee=ACCOUNT, host=ACCOUNT, item=LABEL, asset=ASSET, maxPerCharge=UNITS, maxPerMonth=UNITS,
+        intervalMs=U64, starts=When(), ends=When(),
+    ),
+    "charge": Struct(
+        payer=ACCOUNT, mandate=LABEL, period=U64, orderId=LABEL, item=ITEM, price=Option(UNITS), feeBearer=FEE_BEARER,
+        expectedTotal=UNITS,
+    ),
+    "cancelMandate": Struct(payer=ACCOUNT, mandate=LABEL),
+    "consume": Struct(order=ORDER, **{"from": U64}, units=U64),
+    "htlcLock": Struct(htlcId=LABEL, to=ACCOUNT, asset=ASSET, amount=UNITS, hash=HASH, deadline=When()),
+    "htlcClaim": Struct(owner=ACCOUNT, htlcId=LABEL, preimage=HASH),
+    "htlcRefund": Struct(owner=ACCOUNT, htlcId=LABEL),
+    "fxConvert": Struct(quote=QUOTE, signatures=SIGNATURES),
+    "anchorReport": Struct(period=LABEL, channel=LABEL, root=HASH),
+    "propose": Struct(proposal=LABEL, parameter=PARAMETERS, value=Int(8, text=True), fromHeight=U64),
+    "approve": Struct(proposer=ACCOUNT, proposal=LABEL),
+    "unlockCollateral": Struct(asset=ASSET, amount=UNITS),
+    "fundContribute": Struct(asset=ASSET, amount=UNITS),
+    "fundRelease": Struct(asset=ASSET, amount=UNITS),
+    "archiveOrders": Struct(orders=List(LABEL)),
 }
 
 BODY = Struct(sender=ACCOUNT, validUntil=When(), salt=Int(8, text=True), action=Payload())
-SIGNATURES = List(Struct(key=KEY, signature=Fixed(64)), 1, 32)
 
 
 def tagged(tag):
@@ -466,6 +535,21 @@ def tagged(tag):
 
 def signing_bytes(chain, body):
     return tagged("vostro/tx/1") + chain + body
+
+
+def quote_bytes(chain, quote):
+    return tagged("vostro/fxquote/1") + chain + QUOTE.write(quote)
+
+
+def quoted(body):
+    """The exchanges of a body, each with a quote and its signatures."""
+    actions = body["action"].get("actions", [body["action"]])
+    return [a for a in actions if a["kind"] == "fxConvert"]
+
+
+def in_order(signatures):
+    keys = [s["key"] for s in signatures]
+    return keys == sorted(set(keys))
 
 
 def account_of(policy, salt):
@@ -484,9 +568,10 @@ def decode(data):
     signatures = SIGNATURES.read(reader)
     if reader.at != len(data):
         raise Bad("bytes follow")
-    keys = [s["key"] for s in signatures]
-    if keys != sorted(set(keys)):
+    if not in_order(signatures) or not all(in_order(a["signatures"]) for a in quoted(body)):
         raise Bad("the order of signatures")
+    if len(signatures) + sum(len(a["signatures"]) for a in quoted(body)) > MAX_SIGNATURES:
+        raise Bad("the number of signatures")
     if b"\1" + BODY.write(body) + SIGNATURES.write(signatures) != data:
         raise Bad("not canonical")
     return body, data[:end], signatures
@@ -494,8 +579,13 @@ def decode(data):
 
 def verifies(chain, data):
     _, body, signatures = decode(data)
-    message = signing_bytes(chain, body)
-    return all(verify(bytes.fromhex(s["key"]), message, bytes.fromhex(s["signature"])) for s in signatures)
+    def all_verify(message, signatures):
+        return all(verify(bytes.fromhex(s["key"]), message, bytes.fromhex(s["signature"])) for s in signatures)
+
+    json_body = BODY.read(Reader(body[1:]))
+    return all_verify(signing_bytes(chain, body), signatures) and all(
+        all_verify(quote_bytes(chain, a["quote"]), a["signatures"]) for a in quoted(json_body)
+    )
 
 
 # --- the checks --------------------------------------------------------------------------------------------------------
@@ -545,6 +635,12 @@ def main():
         check(account_bytes(v["account"].upper()) == account, f"address {v['name']}: upper case")
     for v in file["badAddresses"]:
         check(fails(account_bytes, v["text"]), f"bad address: {v['reason']}")
+    for v in file["quotes"]:
+        name, message = f"quote {v['quote']['quoteId']}", quote_bytes(chain, v["quote"])
+        check(QUOTE.write(v["quote"]).hex() == v["quoteHex"], f"{name}: bytes")
+        check(message.hex() == v["signingBytesHex"], f"{name}: signing bytes")
+        made = sorted((public_key(s).hex(), sign(s, message).hex()) for s in map(bytes.fromhex, v["seeds"]))
+        check(made == [(s["key"], s["signature"]) for s in v["signatures"]], f"{name}: signatures")
     for v in file["transactions"]:
         name, data = v["name"], base64.b64decode(v["encoded"], validate=True)
         body = b"\1" + BODY.write(v["body"])
@@ -563,8 +659,8 @@ def main():
             check(fails(decode, data), f"refused, {v['reason']}: it decodes, which")
         else:
             check(not verifies(chain, data), f"refused, {v['reason']}: it verifies, which")
-    counts = [len(file[k]) for k in ("addresses", "badAddresses", "transactions", "refused")]
-    print("signing vectors hold: {} addresses, {} bad ones, {} transactions, {} refused".format(*counts))
+    counts = [len(file[k]) for k in ("addresses", "badAddresses", "quotes", "transactions", "refused")]
+    print("signing vectors hold: {} addresses, {} bad ones, {} quotes, {} transactions, {} refused".format(*counts))
 
 
 if __name__ == "__main__":

@@ -243,11 +243,11 @@ pub fn check_draft(file: &GenesisFile) -> Result<(), GenesisError> {
         |tag: u8| SecretKey::from_seed(vostro_crypto::sha256(&[b"vostro/draft/1".as_slice(), &[tag]].concat()).0);
     let public = |tag| stand_in(tag).public().to_string();
     if !whole.accounts.iter().any(|a| a.kind == "networkFee") {
-        whole.accounts.push(single_key_account("(network fees)", "networkFee", &public(0), false));
+        whole.accounts.push(single_key_account("(network fees)", "networkFee", &public(0), Roles::default()));
     }
     if whole.validators.is_empty() {
         let name = Label::new("(validator)").expect("a good label");
-        whole.accounts.push(single_key_account("(platform)", "platform", &public(1), false));
+        whole.accounts.push(single_key_account("(platform)", "platform", &public(1), Roles::default()));
         whole.validators.push(ValidatorFile::vouch(&name, "(platform)", &stand_in(2), stand_in(3).public()));
     }
     whole.parse().map(|_| ())
@@ -282,6 +282,8 @@ mod tests {
             let genesis = file.parse().unwrap();
             assert_eq!(genesis.validators.len(), 4);
             assert_eq!(genesis.accounts.iter().filter(|a| a.roles.risk).count(), 1);
+            assert_eq!(genesis.accounts.iter().filter(|a| a.roles.arbiter).count(), 1);
+            assert_eq!(genesis.accounts.iter().filter(|a| a.roles.auditor).count(), 1);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The state before the first block.
 
-use vostro_types::{AccountId, AccountKind, AccountStatus, Genesis, Hash, TxId};
+use vostro_types::{AccountId, AccountKind, AccountStatus, Genesis, Hash, Roles, TxId};
 
 use crate::ledger::Ledger;
 use crate::model::{AccountHead, Network};
@@ -12,7 +12,7 @@ const GENESIS_TIER: u8 = 3;
 /// Writes settings, assets and accounts of a validated genesis into an empty ledger.
 pub fn open_genesis(genesis: &Genesis, ledger: &mut dyn Ledger) {
     // Whoever may close accounts must not get what closed accounts cannot.
-    let suspense = genesis.accounts.iter().find(|a| a.kind == AccountKind::Suspense && !a.roles.risk);
+    let suspense = genesis.accounts.iter().find(|a| a.kind == AccountKind::Suspense && a.roles == Roles::default());
     let suspense: Option<AccountId> = suspense.map(|a| a.id());
     NETWORK.put(ledger, &(), &Network { parameters: genesis.parameters, fee_account: genesis.fee_account(), suspense });
     VALIDATORS.put(ledger, &(), &genesis.validators.iter().map(|v| v.platform).collect());

@@ -1,10 +1,11 @@
 //! Shapes of the `chain_*` methods.
 
 use serde::{Deserialize, Serialize};
-use vostro_types::genesis::{ConsensusFile, FeeFile, ParametersFile};
+use vostro_types::genesis::{ConsensusFile, ConsensusParameters};
+use vostro_types::parameters::ParametersFile;
 use vostro_types::{
-    AccountId, Asset, AssetCode, BlockId, Certificate, Genesis, Hash, Header, PublicKey, Signature, Time, ValidatorSet,
-    VoteKind, codec,
+    AccountId, Asset, AssetCode, BlockId, Certificate, Genesis, Hash, Header, PublicKey, Roles, Signature, Time,
+    ValidatorSet, VoteKind, codec,
 };
 
 use crate::evidence::EvidenceJson;
@@ -78,8 +79,33 @@ pub struct NamedAccount {
     pub account: AccountId,
     /// Its kind.
     pub kind: String,
-    /// Whether it may freeze accounts.
+    /// What it may do for the network.
+    pub roles: RolesJson,
+}
+
+/// What an account may do for the network as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RolesJson {
+    /// Sets statuses and tiers of any account.
     pub risk: bool,
+    /// Resolves disputes.
+    pub arbiter: bool,
+    /// Anchors reports.
+    pub auditor: bool,
+}
+
+impl RolesJson {
+    /// The JSON of roles.
+    pub fn of(roles: Roles) -> Self {
+        RolesJson { risk: roles.risk, arbiter: roles.arbiter, auditor: roles.auditor }
+    }
+
+    /// Their names, for people.
+    pub fn names(&self) -> Vec<&'static str> {
+        let all = [(self.risk, "risk"), (self.arbiter, "arbiter"), (self.auditor, "auditor")];
+        all.into_iter().filter(|(has, _)| *has).map(|(_, name)| name).collect()
+    }
 }
 
 /// `chain_genesis`. `encoded` holds the canonical bytes; a client hashes them itself and compares.
@@ -118,27 +144,8 @@ impl GenesisJson {
             genesis_hash: genesis.hash(),
             time: genesis.time,
             assets: genesis.assets.iter().map(AssetJson::of).collect(),
-            parameters: ParametersFile {
-                day_ms: p.day_ms,
-                escrow_ms: p.escrow_ms,
-                window_ms: p.window_ms,
-                max_due_per_block: p.max_due_per_block,
-                fee: FeeFile {
-                    rate_ppm: p.fee.rate.parts(),
-                    min: p.fee.min.units().to_string(),
-                    cap: p.fee.cap.units().to_string(),
-                },
-                debit_cap: p.debit_cap.units().to_string(),
-                gateway_daily_cap: p.gateway_daily_cap.units().to_string(),
-            },
-            consensus: ConsensusFile {
-                base_timeout_ms: c.base_timeout_ms,
-                heartbeat_ms: c.heartbeat_ms,
-                delay_ms: c.delay_ms,
-                precision_ms: c.precision_ms,
-                max_block_transactions: c.max_block_transactions,
-                max_block_bytes: c.max_block_bytes,
-            },
+            parameters: ParametersFile::of(p),
+            consensus: consensus_file(c),
             validators: ValidatorJson::all(&genesis.validator_set()),
             accounts: genesis
                 .accounts
@@ -147,11 +154,23 @@ impl GenesisJson {
                     name: a.name.to_string(),
                     account: a.id(),
                     kind: a.kind.name().into(),
-                    risk: a.risk,
+                    roles: RolesJson::of(a.roles),
                 })
                 .collect(),
             encoded: codec::encode(genesis),
         }
+    }
+}
+
+/// The file form of the protocol's parameters.
+pub fn consensus_file(c: &ConsensusParameters) -> ConsensusFile {
+    ConsensusFile {
+        base_timeout_ms: c.base_timeout_ms,
+        heartbeat_ms: c.heartbeat_ms,
+        delay_ms: c.delay_ms,
+        precision_ms: c.precision_ms,
+        max_block_transactions: c.max_block_transactions,
+        max_block_bytes: c.max_block_bytes,
     }
 }
 

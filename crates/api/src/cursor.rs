@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use vostro_types::Label;
 
 const VERSION: u8 = 1;
 const LENGTH: usize = 14;
@@ -80,10 +81,76 @@ impl FromStr for Cursor {
     }
 }
 
+/// Longest text of an [`OrderCursor`]: a tag and a label in base64.
+const MAX_ORDER_CURSOR: usize = 100;
+
+/// Where a list of orders goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderCursor {
+    /// After this order of a platform.
+    Platform(Label),
+    /// Before this event of an account's history, newest first.
+    Account {
+        /// Height of the block.
+        height: u64,
+        /// Index of the receipt.
+        index: u32,
+        /// Index of the event.
+        event: u32,
+    },
+}
+
+impl fmt::Display for OrderCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            OrderCursor::Platform(label) => format!("p{label}"),
+            OrderCursor::Account { height, index, event } => format!("a{height}.{index}.{event}"),
+        };
+        f.write_str(&URL_SAFE_NO_PAD.encode(text))
+    }
+}
+
+impl FromStr for OrderCursor {
+    type Err = BadCursor;
+
+    fn from_str(text: &str) -> Result<Self, BadCursor> {
+        if text.len() > MAX_ORDER_CURSOR {
+            return Err(BadCursor);
+        }
+        let text =
+            URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(BadCursor)?;
+        if let Some(label) = text.strip_prefix('p') {
+            return Label::new(label).map(OrderCursor::Platform).map_err(|_| BadCursor);
+        }
+        let mut parts = text.strip_prefix('a').ok_or(BadCursor)?.split('.');
+        let mut next = || parts.next().ok_or(BadCursor);
+        let cursor = OrderCursor::Account {
+            height: next()?.parse().map_err(|_| BadCursor)?,
+            index: next()?.parse().map_err(|_| BadCursor)?,
+            event: next()?.parse().map_err(|_| BadCursor)?,
+        };
+        if parts.next().is_some() { Err(BadCursor) } else { Ok(cursor) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn order_cursors_go_round_and_others_are_refused() {
+        let account = OrderCursor::Account { height: u64::MAX, index: u32::MAX, event: 3 };
+        for cursor in [account, OrderCursor::Platform(Label::new("课".repeat(21)).unwrap())] {
+            assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        }
+        for bad in ["", "p", "a1.2", "a1.2.3.4", "a-1.2.3", "x1", "p "] {
+            assert!(URL_SAFE_NO_PAD.encode(bad).parse::<OrderCursor>().is_err(), "{bad}");
+        }
+        let other = Cursor { list: List::History, height: 1, index: 2 };
+        assert!(other.to_string().parse::<OrderCursor>().is_err());
+        assert!("A".repeat(1000).parse::<OrderCursor>().is_err());
+    }
 
     #[test]
     fn round_trip_and_refusal() {

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use vostro_types::{AccountId, AssetCode, Hash, Label, Time, TxId};
 
-use crate::action::{FeeBearerJson, ItemJson, OrderJson, PolicyJson, RefundPolicyJson};
+use crate::action::{CouponJson, FeeBearerJson, ItemJson, OrderJson, PolicyJson, RefundPolicyJson};
 use crate::amount::AmountText;
+use crate::chain::RolesJson;
 use crate::receipt::{CauseJson, OutcomeJson, PostingJson, Status};
 
 /// An account's money in one asset.
@@ -40,8 +41,8 @@ pub struct AccountJson {
     pub status: String,
     /// 1 to 3, by identity checks.
     pub tier: u8,
-    /// Whether it may freeze accounts.
-    pub risk: bool,
+    /// What it may do for the network.
+    pub roles: RolesJson,
     /// The platform that opened it; itself for accounts of the genesis.
     #[serde(with = "crate::text")]
     pub platform: AccountId,
@@ -155,14 +156,14 @@ pub struct OrderView {
     /// The order's name there.
     #[serde(with = "crate::text")]
     pub order_id: Label,
-    /// `ESCROWED`, `MATURING`, `CLEARED`, `SETTLED`, `PART_REFUNDED` or `REFUNDED`.
+    /// `ESCROWED`, `MATURING`, `CLEARED`, `HELD`, `VOIDED`, `DISPUTED`, `SETTLED`, `PART_REFUNDED` or `REFUNDED`.
     pub state: String,
     /// Who pays.
     #[serde(with = "crate::text")]
     pub payer: AccountId,
     /// What is bought.
     pub item: ItemJson,
-    /// `instant`, `escrow`, `t+N` or `window`.
+    /// `instant`, `escrow`, `t+N`, `window` or `hold`.
     pub mode: String,
     /// Who bears the network fee.
     pub fee_bearer: FeeBearerJson,
@@ -193,6 +194,18 @@ pub struct OrderView {
     /// The netting window it was recorded in, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<u64>,
+    /// The coupon that paid part of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coupon: Option<CouponJson>,
+    /// The mandate and period that it was charged for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mandate: Option<ChargedJson>,
+    /// How its hold ended, if it was one and has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured: Option<CapturedJson>,
+    /// Its dispute, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispute: Option<DisputeJson>,
     /// Who is paid: the plan's legs, then tax, then the network fee.
     pub legs: Vec<OrderLegJson>,
     /// Who funded it.
@@ -200,6 +213,152 @@ pub struct OrderView {
     /// That the state says so, if it was asked for: the order, and where its asset's netting stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<StateProofJson>,
+}
+
+/// Which charge of a mandate placed an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChargedJson {
+    /// The payer's name for the mandate.
+    pub mandate: String,
+    /// Which period.
+    pub period: u64,
+}
+
+/// How a hold ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CapturedJson {
+    /// The transaction that captured or voided it.
+    #[serde(with = "crate::text")]
+    pub by: TxId,
+    /// How much was captured; zero if it was voided.
+    pub amount: AmountText,
+}
+
+/// A dispute of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DisputeJson {
+    /// The transaction that opened it.
+    #[serde(with = "crate::text")]
+    pub opened_by: TxId,
+    /// When.
+    #[serde(with = "crate::text::time")]
+    pub opened_at: Time,
+    /// Why.
+    pub reason: String,
+    /// Hash of the evidence.
+    #[serde(with = "crate::text")]
+    pub evidence: Hash,
+    /// The order's state before.
+    pub from: String,
+    /// How it ended, once it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<DisputeEndJson>,
+}
+
+/// How a dispute ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DisputeEndJson {
+    /// The arbiters' account; absent if nobody resolved it in time.
+    #[serde(with = "crate::text::option", default, skip_serializing_if = "Option::is_none")]
+    pub arbiter: Option<AccountId>,
+    /// The transaction that resolved it.
+    #[serde(with = "crate::text::option", default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<TxId>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The share that went back.
+    pub refund_ppm: u32,
+}
+
+/// `order_get` of an order that is archived: what is left of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ArchivedJson {
+    /// The platform that sold it.
+    #[serde(with = "crate::text")]
+    pub platform: AccountId,
+    /// The order's name there.
+    #[serde(with = "crate::text")]
+    pub order_id: Label,
+    /// Its last state.
+    pub state: String,
+    /// `true`: what tells it from an order that is still kept.
+    pub archived: bool,
+    /// Hash of the order as it stood: what a copy that somebody kept is checked against.
+    #[serde(with = "crate::text")]
+    pub digest: Hash,
+    /// The transaction that placed it.
+    #[serde(with = "crate::text")]
+    pub placed_by: TxId,
+    /// That the state says so, if it was asked for: that the order is gone, and what is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<StateProofJson>,
+}
+
+/// `order_get`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum OrderAnswer {
+    /// What is left of an archived order.
+    Archived(ArchivedJson),
+    /// An order.
+    Kept(Box<OrderView>),
+}
+
+impl<'de> Deserialize<'de> for OrderAnswer {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Looking at `archived` first keeps the message of what is wrong.
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let parsed = if value.get("archived").is_some() {
+            serde_json::from_value(value).map(OrderAnswer::Archived)
+        } else {
+            serde_json::from_value(value).map(OrderAnswer::Kept)
+        };
+        parsed.map_err(serde::de::Error::custom)
+    }
+}
+
+/// A line of `order_list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderLine {
+    /// The platform that sells.
+    #[serde(with = "crate::text")]
+    pub platform: AccountId,
+    /// The order's name there.
+    #[serde(with = "crate::text")]
+    pub order_id: Label,
+    /// Its state.
+    pub state: String,
+    /// Who pays.
+    #[serde(with = "crate::text")]
+    pub payer: AccountId,
+    /// What is bought.
+    pub item: ItemJson,
+    /// Asset of the total.
+    #[serde(with = "crate::text")]
+    pub asset: AssetCode,
+    /// What the payer pays in all.
+    pub total: AmountText,
+    /// When it was placed.
+    #[serde(with = "crate::text::time")]
+    pub placed_at: Time,
+}
+
+/// `order_list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderList {
+    /// The orders: of a platform in the order of their names, of an account newest first.
+    pub orders: Vec<OrderLine>,
+    /// Where the list goes on, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 /// What an order bought: access to an item.
@@ -222,6 +381,11 @@ pub struct EntitlementJson {
     /// Units that may be consumed; absent for unmetered access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub units: Option<u64>,
+    /// Units consumed.
+    pub used: u64,
+    /// Units left; absent for unmetered access.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<u64>,
     /// What it gives access to, in the host's own words.
     pub scope: String,
     /// `active` or `revoked`.

@@ -13,6 +13,7 @@ pub mod evidence;
 pub mod ledger;
 pub mod lookup;
 pub mod node;
+pub mod objects;
 pub mod receipt;
 pub mod text;
 pub mod transaction;

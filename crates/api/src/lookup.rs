@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use vostro_types::transaction::{ItemRef, OrderKey};
-use vostro_types::{AccountId, Asset, AssetCode, Genesis};
+use vostro_types::{AccountId, Asset, AssetCode, Genesis, Label};
 
 /// What is known about the things a transaction mentions. Only assets are required; the rest makes text friendlier.
 pub trait Lookup {
@@ -22,6 +22,11 @@ pub trait Lookup {
 
     /// The asset an item is priced in.
     fn item_asset(&self, _item: &ItemRef) -> Option<AssetCode> {
+        None
+    }
+
+    /// The asset of a platform's campaign.
+    fn campaign_asset(&self, _platform: &AccountId, _campaign: &Label) -> Option<AssetCode> {
         None
     }
 }

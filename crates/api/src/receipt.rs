@@ -3,12 +3,16 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use vostro_types::receipt::Bucket;
-use vostro_types::{AccountId, AssetCode, BlockId, Cause, Event, Height, Outcome, Posting, Receipt, Time, TxId};
+use vostro_types::transaction::OrderKey;
+use vostro_types::{
+    AccountId, Asset, AssetCode, BlockId, Cause, Event, Height, Label, Outcome, Parameter, Posting, Receipt, Time, TxId,
+};
 
-use crate::action::{ItemJson, OrderJson, status_name};
+use crate::action::{Field, OrderJson, camel, status_name};
 use crate::amount::AmountText;
 use crate::error::rejection_name;
 use crate::lookup::Lookup;
+use crate::words::event_words;
 
 /// Where a receipt stands on the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +97,19 @@ pub enum CauseJson {
         asset: AssetCode,
         window: u64,
     },
+    CampaignDeadline {
+        #[serde(with = "crate::text")]
+        platform: AccountId,
+        #[serde(with = "crate::text")]
+        campaign: Label,
+    },
+    #[serde(rename_all = "camelCase")]
+    ProposalDue {
+        #[serde(with = "crate::text")]
+        proposer: AccountId,
+        #[serde(with = "crate::text")]
+        proposal: Label,
+    },
 }
 
 impl CauseJson {
@@ -102,6 +119,12 @@ impl CauseJson {
             Cause::Transaction(id) => CauseJson::Transaction { id: *id },
             Cause::Deadline(order) => CauseJson::Deadline { order: OrderJson::of(order) },
             Cause::WindowDeadline { asset, window } => CauseJson::WindowDeadline { asset: *asset, window: *window },
+            Cause::CampaignDeadline { platform, campaign } => {
+                CauseJson::CampaignDeadline { platform: *platform, campaign: campaign.clone() }
+            }
+            Cause::ProposalDue { proposer, proposal } => {
+                CauseJson::ProposalDue { proposer: *proposer, proposal: proposal.clone() }
+            }
         }
     }
 }
@@ -158,6 +181,8 @@ pub struct EventJson {
     pub id: String,
     /// What happened, such as `orderMoved`.
     pub kind: String,
+    /// The same in a sentence.
+    pub words: String,
     /// Its fields.
     #[serde(flatten)]
     pub fields: Map<String, Value>,
@@ -243,105 +268,181 @@ impl ReceiptJson {
     }
 }
 
+/// The fields of an event under their names in JSON; amounts are those of `asset`.
+macro_rules! named {
+    ($asset:expr; $($field:ident),+) => {{
+        let asset: Option<Asset> = $asset;
+        let mut fields = Map::new();
+        $(fields.insert(camel(stringify!($field)), json!($field.json(asset.as_ref())));)+
+        fields
+    }};
+}
+
+/// The name and fields of an event. No wildcard: the compiler asks for the line of a new one.
 fn event_json(event: &Event, id: String, lookup: &dyn Lookup) -> EventJson {
-    let money = |asset: &AssetCode, amount| AmountText::of(amount, lookup.asset(asset).as_ref());
+    let of_order = |order: &OrderKey| lookup.order_asset(order).and_then(|code| lookup.asset(&code));
+    let code = |asset: Option<Asset>| json!(asset.map(|a| a.code.to_string()));
     let (kind, fields) = match event {
-        Event::AccountOpened { account, kind, platform } => (
-            "accountOpened",
-            json!({"account": account.to_string(), "accountKind": kind.name(), "platform": platform.to_string()}),
-        ),
-        Event::StatusSet { account, status, reason } => (
-            "statusSet",
-            json!({"account": account.to_string(), "status": status_name(*status), "reason": reason.as_str()}),
-        ),
-        Event::Deposited { gateway, channel_ref } => {
-            ("deposited", json!({"gateway": gateway.to_string(), "channelRef": channel_ref.as_str()}))
+        Event::AccountOpened { account, kind, platform } => {
+            let mut fields = named!(None; account, platform);
+            fields.insert("accountKind".into(), kind.name().into());
+            ("accountOpened", fields)
         }
+        Event::StatusSet { account, status, reason } => {
+            let mut fields = named!(None; account, reason);
+            fields.insert("status".into(), status_name(*status).into());
+            ("statusSet", fields)
+        }
+        Event::Deposited { gateway, channel_ref } => ("deposited", named!(None; gateway, channel_ref)),
         Event::WithdrawalRequested { owner, withdrawal_id } => {
-            ("withdrawalRequested", json!({"owner": owner.to_string(), "withdrawalId": withdrawal_id.as_str()}))
+            ("withdrawalRequested", named!(None; owner, withdrawal_id))
         }
         Event::WithdrawalEnded { owner, withdrawal_id, ok } => {
-            ("withdrawalEnded", json!({"owner": owner.to_string(), "withdrawalId": withdrawal_id.as_str(), "ok": ok}))
+            let mut fields = named!(None; owner, withdrawal_id);
+            fields.insert("ok".into(), (*ok).into());
+            ("withdrawalEnded", fields)
         }
-        Event::PlanRegistered { platform, plan, version } => {
-            ("planRegistered", json!({"platform": platform.to_string(), "plan": plan.as_str(), "version": version}))
-        }
-        Event::ItemRegistered { item } => ("itemRegistered", json!({"item": ItemJson::of(item)})),
+        Event::PlanRegistered { platform, plan, version } => ("planRegistered", named!(None; platform, plan, version)),
+        Event::ItemRegistered { item } => ("itemRegistered", named!(None; item)),
         Event::OrderMoved { order, from, to } => {
-            ("orderMoved", json!({"order": OrderJson::of(order), "from": from.map(|s| s.name()), "to": to.name()}))
+            let mut fields = named!(None; order);
+            fields.insert("from".into(), json!(from.map(|s| s.name())));
+            fields.insert("to".into(), to.name().into());
+            ("orderMoved", fields)
         }
         Event::OrderRefunded { order, refund_id, amount } => {
-            let asset = lookup.order_asset(order).and_then(|code| lookup.asset(&code));
-            (
-                "orderRefunded",
-                json!({
-                    "order": OrderJson::of(order),
-                    "refundId": refund_id.as_str(),
-                    "amount": AmountText::of(*amount, asset.as_ref()),
-                    "asset": asset.map(|a| a.code.to_string()),
-                }),
-            )
+            let known = of_order(order);
+            let mut fields = named!(known; order, refund_id, amount);
+            fields.insert("asset".into(), code(known));
+            ("orderRefunded", fields)
         }
         Event::ReceivableRaised { debtor, creditor, asset, amount } => {
-            ("receivableRaised", owed(debtor, creditor, asset, money(asset, *amount)))
+            ("receivableRaised", named!(lookup.asset(asset); debtor, creditor, asset, amount))
         }
         Event::ReceivablePaid { debtor, creditor, asset, amount } => {
-            ("receivablePaid", owed(debtor, creditor, asset, money(asset, *amount)))
+            ("receivablePaid", named!(lookup.asset(asset); debtor, creditor, asset, amount))
         }
-        Event::EntitlementGranted { entitlement, holder, item } => (
-            "entitlementGranted",
-            json!({
-                "entitlement": entitlement.to_string(),
-                "holder": holder.to_string(),
-                "item": ItemJson::of(item),
-            }),
-        ),
-        Event::EntitlementRevoked { entitlement } => {
-            ("entitlementRevoked", json!({"entitlement": entitlement.to_string()}))
+        Event::EntitlementGranted { entitlement, holder, item } => {
+            ("entitlementGranted", named!(None; entitlement, holder, item))
         }
+        Event::EntitlementRevoked { entitlement } => ("entitlementRevoked", named!(None; entitlement)),
         Event::WindowClosed { asset, window, obligations } => {
-            ("windowClosed", json!({"asset": asset.as_str(), "window": window, "obligations": obligations}))
+            ("windowClosed", named!(None; asset, window, obligations))
         }
         Event::WindowSettled { asset, window, gross, net } => {
-            let known = lookup.asset(asset);
-            let gross = i128::try_from(*gross).ok().and_then(|g| known.map(|a| a.format_signed(g)));
-            (
-                "windowSettled",
-                json!({"asset": asset.as_str(), "window": window, "gross": gross, "net": money(asset, *net)}),
-            )
+            let mut fields = named!(lookup.asset(asset); asset, window, net);
+            fields.insert("gross".into(), sum(*gross, lookup.asset(asset)));
+            ("windowSettled", fields)
         }
         Event::Transferred { from, to, asset, amount, memo } => {
-            let mut fields = moved(from, to, asset, money(asset, *amount));
-            fields["memo"] = memo.to_string().into();
-            ("transferred", fields)
+            ("transferred", named!(lookup.asset(asset); from, to, asset, amount, memo))
         }
-        Event::CollateralLocked { account, asset, amount } => (
-            "collateralLocked",
-            json!({"account": account.to_string(), "asset": asset.as_str(), "amount": money(asset, *amount)}),
-        ),
+        Event::CollateralLocked { account, asset, amount } => {
+            ("collateralLocked", named!(lookup.asset(asset); account, asset, amount))
+        }
         Event::ObligationRecorded { debtor, creditor, asset, window, amount } => {
-            let mut fields = owed(debtor, creditor, asset, money(asset, *amount));
-            fields["window"] = (*window).into();
-            ("obligationRecorded", fields)
+            ("obligationRecorded", named!(lookup.asset(asset); debtor, creditor, asset, window, amount))
         }
-        Event::Rerouted { from, to, asset, amount } => ("rerouted", moved(from, to, asset, money(asset, *amount))),
+        Event::Rerouted { from, to, asset, amount } => {
+            ("rerouted", named!(lookup.asset(asset); from, to, asset, amount))
+        }
+        Event::KeysSet { account } => ("keysSet", named!(None; account)),
+        Event::TierSet { account, tier, attestation } => ("tierSet", named!(None; account, tier, attestation)),
+        Event::OrderCaptured { order, amount } => {
+            let known = of_order(order);
+            let mut fields = named!(known; order, amount);
+            fields.insert("asset".into(), code(known));
+            ("orderCaptured", fields)
+        }
+        Event::OrderVoided { order, reason } => ("orderVoided", named!(None; order, reason)),
+        Event::DisputeOpened { order, reason, evidence } => ("disputeOpened", named!(None; order, reason, evidence)),
+        Event::DisputeResolved { order, by, refunded } => {
+            let known = of_order(order);
+            let mut fields = named!(known; order, by, refunded);
+            fields.insert("asset".into(), code(known));
+            ("disputeResolved", fields)
+        }
+        Event::CampaignCreated { platform, campaign, asset, budget } => {
+            ("campaignCreated", named!(lookup.asset(asset); platform, campaign, asset, budget))
+        }
+        Event::CouponIssued { coupon, campaign, holder } => ("couponIssued", named!(None; coupon, campaign, holder)),
+        Event::CouponUsed { coupon, order, amount } => {
+            let known = of_order(order);
+            let mut fields = named!(known; coupon, order, amount);
+            fields.insert("asset".into(), code(known));
+            ("couponUsed", fields)
+        }
+        Event::CouponRestored { coupon } => ("couponRestored", named!(None; coupon)),
+        Event::CampaignEnded { platform, campaign, returned } => {
+            let known = lookup.campaign_asset(platform, campaign).and_then(|code| lookup.asset(&code));
+            let mut fields = named!(known; platform, campaign, returned);
+            fields.insert("asset".into(), code(known));
+            ("campaignEnded", fields)
+        }
+        Event::MandateCreated { payer, mandate, payee } => ("mandateCreated", named!(None; payer, mandate, payee)),
+        Event::MandateCharged { payer, mandate, period, order } => {
+            ("mandateCharged", named!(None; payer, mandate, period, order))
+        }
+        Event::MandateCancelled { payer, mandate, by } => ("mandateCancelled", named!(None; payer, mandate, by)),
+        Event::UnitsConsumed { entitlement, units, left } => ("unitsConsumed", named!(None; entitlement, units, left)),
+        Event::HtlcLocked { owner, htlc_id, to, asset, amount, hash, deadline } => {
+            ("htlcLocked", named!(lookup.asset(asset); owner, htlc_id, to, asset, amount, hash, deadline))
+        }
+        Event::HtlcClaimed { owner, htlc_id, preimage } => ("htlcClaimed", named!(None; owner, htlc_id, preimage)),
+        Event::HtlcRefunded { owner, htlc_id } => ("htlcRefunded", named!(None; owner, htlc_id)),
+        Event::FxConverted { maker, quote_id, taker, gives_asset, gives, takes_asset, takes, spread } => {
+            let mut fields = named!(None; maker, quote_id, taker, gives_asset, takes_asset);
+            fields.extend(named!(lookup.asset(gives_asset); gives));
+            fields.extend(named!(lookup.asset(takes_asset); takes, spread));
+            ("fxConverted", fields)
+        }
+        Event::ReportAnchored { by, period, channel, root } => {
+            ("reportAnchored", named!(None; by, period, channel, root))
+        }
+        Event::ProposalMade { proposer, proposal, parameter, value, from_height } => {
+            let mut fields = named!(None; proposer, proposal, from_height);
+            fields.extend(setting(*parameter, *value));
+            ("proposalMade", fields)
+        }
+        Event::ProposalApproved { proposer, proposal, by, approvals } => {
+            ("proposalApproved", named!(None; proposer, proposal, by, approvals))
+        }
+        Event::ParameterSet { parameter, value } => ("parameterSet", setting(*parameter, *value)),
+        Event::ProposalVoid { proposer, proposal } => ("proposalVoid", named!(None; proposer, proposal)),
+        Event::CollateralUnlocked { account, asset, amount } => {
+            ("collateralUnlocked", named!(lookup.asset(asset); account, asset, amount))
+        }
+        Event::FundContributed { account, asset, amount } => {
+            ("fundContributed", named!(lookup.asset(asset); account, asset, amount))
+        }
+        Event::FundReleased { account, asset, amount } => {
+            ("fundReleased", named!(lookup.asset(asset); account, asset, amount))
+        }
+        Event::FundUsed { debtor, contributor, asset, amount } => {
+            ("fundUsed", named!(lookup.asset(asset); debtor, contributor, asset, amount))
+        }
+        Event::OrderArchived { order, digest } => ("orderArchived", named!(None; order, digest)),
+        Event::RefundAlarm { platform, asset, refunded, volume } => {
+            let mut fields = named!(None; platform, asset);
+            fields.insert("refunded".into(), sum(*refunded, lookup.asset(asset)));
+            fields.insert("volume".into(), sum(*volume, lookup.asset(asset)));
+            ("refundAlarm", fields)
+        }
     };
-    let fields = match fields {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    };
-    EventJson { id, kind: kind.into(), fields }
+    EventJson { id, kind: kind.into(), words: event_words(event, lookup), fields }
 }
 
-fn owed(debtor: &AccountId, creditor: &AccountId, asset: &AssetCode, amount: AmountText) -> Value {
-    json!({
-        "debtor": debtor.to_string(),
-        "creditor": creditor.to_string(),
-        "asset": asset.as_str(),
-        "amount": amount,
-    })
+/// A sum that may be larger than any amount: a decimal, or minor units under their own name.
+fn sum(units: u128, asset: Option<Asset>) -> Value {
+    match (asset, i128::try_from(units)) {
+        (Some(asset), Ok(signed)) => asset.format_signed(signed).into(),
+        _ => json!({"units": units.to_string()}),
+    }
 }
 
-fn moved(from: &AccountId, to: &AccountId, asset: &AssetCode, amount: AmountText) -> Value {
-    json!({"from": from.to_string(), "to": to.to_string(), "asset": asset.as_str(), "amount": amount})
+fn setting(parameter: Parameter, value: u64) -> Map<String, Value> {
+    let mut fields = Map::new();
+    fields.insert("parameter".into(), parameter.name().into());
+    fields.insert("value".into(), value.to_string().into());
+    fields
 }

@@ -111,6 +111,18 @@ pub struct SignatureJson {
     pub signature: Signature,
 }
 
+impl SignatureJson {
+    /// The JSON of a signature.
+    pub fn of(signed: &SignedBy) -> Self {
+        SignatureJson { key: signed.key, signature: signed.signature }
+    }
+
+    /// The signature.
+    pub fn signed(&self) -> SignedBy {
+        SignedBy { key: self.key, signature: self.signature }
+    }
+}
+
 /// A transaction as JSON. On the way in `id` is checked when given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -166,11 +178,7 @@ impl TransactionJson {
         TransactionJson {
             id: Some(transaction.body.id(chain)),
             body: BodyJson::of(&transaction.body, lookup),
-            signatures: transaction
-                .signatures
-                .iter()
-                .map(|s| SignatureJson { key: s.key, signature: s.signature })
-                .collect(),
+            signatures: transaction.signatures.iter().map(SignatureJson::of).collect(),
         }
     }
 
@@ -183,11 +191,15 @@ impl TransactionJson {
         if self.id.is_some_and(|id| id != body.id(chain)) {
             return Err(ApiError::invalid_params("id", "is not the id of this body on this chain"));
         }
-        let signatures: Vec<SignedBy> =
-            self.signatures.iter().map(|s| SignedBy { key: s.key, signature: s.signature }).collect();
+        let signatures: Vec<SignedBy> = self.signatures.iter().map(SignatureJson::signed).collect();
         let sorted = signatures.is_sorted_by(|a, b| a.key < b.key);
         if signatures.is_empty() || signatures.len() > MAX_SIGNATURES || !sorted {
             let reason = format!("are 1 to {MAX_SIGNATURES}, sorted by key, each key once");
+            return Err(ApiError::invalid_params("signatures", reason));
+        }
+        let all = signatures.len() + body.quote_signatures();
+        if all > MAX_SIGNATURES {
+            let reason = format!("are at most {MAX_SIGNATURES} with those of quotes, not {all}");
             return Err(ApiError::invalid_params("signatures", reason));
         }
         Ok(Transaction { body, signatures })

@@ -65,6 +65,30 @@ fn patch(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     [&bytes[..places[0]], to, &bytes[places[0] + from.len()..]].concat()
 }
 
+/// The sample of an action that came later.
+fn later(kind: &str) -> Action {
+    wire::actions().into_iter().find(|(name, _)| *name == kind).unwrap().1
+}
+
+/// The sample of an exchange, its quote or signatures changed.
+fn requoted(change: impl FnOnce(&mut FxConvert)) -> Action {
+    let Action::FxConvert(mut convert) = later("fxConvert") else { panic!("another action") };
+    change(&mut convert);
+    Action::FxConvert(convert)
+}
+
+/// What the makers of quotes sign.
+fn quote(convert: &FxConvert, seeds: &[u8]) -> Value {
+    let lookup = Directory::default();
+    json!({
+        "seeds": seeds.iter().map(|s| hex::encode([*s; 32])).collect::<Vec<_>>(),
+        "quote": vostro_api::action::QuoteJson::of(&convert.quote, &lookup),
+        "quoteHex": hex::encode(encode(&convert.quote)),
+        "signingBytesHex": hex::encode(convert.quote.signing_bytes(&CHAIN)),
+        "signatures": vostro_api::action::FxConvertJson::of(convert, &lookup).signatures,
+    })
+}
+
 fn refused() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let transfer = one(action(6)).sign(&CHAIN, &[&secret(SENDER)]);
     let bytes = encode(&transfer);
@@ -98,6 +122,8 @@ fn refused() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let reversed: Vec<u8> = policy.keys().iter().rev().flat_map(encode).collect();
     let in_order: Vec<u8> = policy.keys().iter().flat_map(encode).collect();
     let elsewhere = one(action(6)).sign(&Hash([0xc5; 32]), &[&secret(SENDER)]);
+    let propose = [&encode(&label("p-1"))[..], &encode(&Parameter::FeeRate)].concat();
+    let past = [&encode(&label("p-1"))[..], &35u32.to_le_bytes()].concat();
     let label_bytes = |text: &str| encode(&text.to_string());
     let deposit = of(action(3));
     vec![
@@ -125,7 +151,7 @@ fn refused() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("decode", "signatures out of order", swapped),
         ("decode", "a key signs twice", changed(&|t| t.signatures.push(t.signatures[0]))),
         ("decode", "payload number 2", patch(&bytes, &[0, 0, 0, 0, 5, 0, 0, 0], &[2, 0, 0, 0, 5, 0, 0, 0])),
-        ("decode", "action number 14", patch(&bytes, &[0, 0, 0, 0, 5, 0, 0, 0], &[0, 0, 0, 0, 14, 0, 0, 0])),
+        ("decode", "action number 39", patch(&bytes, &[0, 0, 0, 0, 5, 0, 0, 0], &[0, 0, 0, 0, 39, 0, 0, 0])),
         ("decode", "an empty batch", encode(&body(Payload::Batch(Vec::new())).sign(&CHAIN, &[&secret(SENDER)]))),
         ("decode", "an amount above 10^18", patch(&bytes, &amount_bytes, &(Amount::MAX.units() + 1).to_le_bytes())),
         ("decode", "an asset code in lower case", patch(&bytes, b"USD\0\0\0\0\0", b"usd\0\0\0\0\0")),
@@ -147,6 +173,11 @@ fn refused() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "a threshold nobody can reach",
             patch(&open, &encode(&policy)[..12], &[4, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]),
         ),
+        ("signature", "a quote that another key signed", of(requoted(|c| c.signatures[0].key = secret(2).public()))),
+        ("signature", "the quote changed after signing", of(requoted(|c| c.quote.gives = amount(1_001)))),
+        ("decode", "a quote without signatures", of(requoted(|c| c.signatures.clear()))),
+        ("decode", "a quote's signatures out of order", of(requoted(|c| c.signatures.reverse()))),
+        ("decode", "parameter number 35", patch(&of(later("propose")), &propose, &past)),
         ("decode", "a rate above one", patch(&of(action(7)), &700_000u32.to_le_bytes(), &1_000_001u32.to_le_bytes())),
     ]
 }
@@ -172,6 +203,7 @@ fn vectors() -> Value {
     signed.push(transaction("batch of all, two signers", &all[last], &[SENDER, 2]));
     signed.push(transaction("small-order key, accepted by ZIP-215", &small_order(), &[]));
     let key = |seed: u8, weight| WeightedKey { key: secret(seed).public(), weight };
+    let Action::FxConvert(convert) = later("fxConvert") else { panic!("another action") };
     let weighted = KeyPolicy::new(3, vec![key(1, 2), key(2, 1), key(3, 1)]).unwrap();
     let account = account(SENDER).to_string();
     let (head, tail) = account.split_at(account.len() - 1);
@@ -191,6 +223,7 @@ fn vectors() -> Value {
             {"text": account.replacen("vo1", "Vo1", 1), "reason": "mixed case"},
             {"text": "", "reason": "empty"},
         ],
+        "quotes": [quote(&convert, &[5, 6])],
         "transactions": signed,
         "refused": refused()
             .into_iter()
@@ -261,9 +294,7 @@ fn the_worked_example_in_the_document_is_true() {
     let joined: String = hex_only.split_whitespace().collect();
     assert_eq!(joined, hex::encode(t.body.signing_bytes(&CHAIN)));
     // every action and its number
-    let all = transactions();
-    for (number, at) in [0, 2, 3, 4, 5, 6, 7, 8, 10, 12, 13, 14, 15, 16].into_iter().enumerate() {
-        let kind = kind(&all[at]);
+    for (number, (kind, _)) in wire::actions().into_iter().enumerate() {
         assert!(document.contains(&format!("| {number} | `{kind}` |")), "{number} {kind}");
     }
 }

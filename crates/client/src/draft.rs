@@ -116,8 +116,9 @@ impl Signed {
     /// # Errors
     /// [`ClientError::Draft`] without a key or with too many.
     pub fn of(body: Body, chain: &Chain, keys: &[&SecretKey]) -> Result<Self, ClientError> {
-        if keys.is_empty() || keys.len() > MAX_SIGNATURES {
-            return Err(ClientError::Draft { reason: format!("1 to {MAX_SIGNATURES} keys sign, not {}", keys.len()) });
+        let most = MAX_SIGNATURES.saturating_sub(body.quote_signatures());
+        if keys.is_empty() || keys.len() > most {
+            return Err(ClientError::Draft { reason: format!("1 to {most} keys sign, not {}", keys.len()) });
         }
         Ok(Signed::known(body.sign(chain.genesis_hash(), keys), chain))
     }

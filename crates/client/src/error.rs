@@ -1,7 +1,7 @@
 //! What can go wrong between a program and a node.
 
 use vostro_api::ApiError;
-use vostro_types::{Hash, TxId};
+use vostro_types::{Hash, Label, TxId};
 
 use crate::light::LightError;
 
@@ -59,6 +59,14 @@ pub enum ClientError {
         /// Its id.
         id: TxId,
     },
+    /// An order of which only the digest is left.
+    #[error("order {order_id} is archived; its digest is {digest}")]
+    Archived {
+        /// Its name at the platform that sold it.
+        order_id: Label,
+        /// Hash of the order as it stood.
+        digest: Hash,
+    },
     /// A draft that cannot be signed.
     #[error("the transaction cannot be built: {reason}")]
     Draft {
@@ -88,6 +96,7 @@ impl ClientError {
             ClientError::Url { .. }
             | ClientError::Shape { .. }
             | ClientError::OtherChain { .. }
+            | ClientError::Archived { .. }
             | ClientError::Draft { .. }
             | ClientError::Proof { .. } => false,
         }

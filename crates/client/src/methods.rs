@@ -3,11 +3,14 @@
 use serde_json::{Map, Value, json};
 use vostro_api::chain::{BlockJson, BlockList, ChainStatus, GenesisJson, SignedHeaderJson, ValidatorsJson};
 use vostro_api::evidence::EvidenceList;
-use vostro_api::ledger::{AccountJson, EntitlementCheck, HistoryList, OrderView, PlatformList};
+use vostro_api::ledger::{AccountJson, EntitlementCheck, HistoryList, OrderAnswer, OrderList, OrderView, PlatformList};
 use vostro_api::node::{NodeInfo, Peers};
+use vostro_api::objects::{
+    CampaignView, CouponView, HtlcView, ItemView, MandateView, ParamsView, PlanView, ProposalView, WindowView,
+};
 use vostro_api::receipt::ReceiptJson;
 use vostro_api::tx::{Decoded, TxView};
-use vostro_types::{AccountId, BlockId, Hash, Height, Label, TxId};
+use vostro_types::{AccountId, AssetCode, BlockId, Hash, Height, Label, TxId};
 
 use crate::chain::Chain;
 use crate::error::ClientError;
@@ -22,6 +25,15 @@ fn page(mut params: Map<String, Value>, cursor: Option<&str>, limit: Option<u32>
         params.insert("limit".into(), limit.into());
     }
     Value::Object(params)
+}
+
+fn kept(answer: OrderAnswer) -> Result<OrderView, ClientError> {
+    match answer {
+        OrderAnswer::Kept(order) => Ok(*order),
+        OrderAnswer::Archived(archived) => {
+            Err(ClientError::Archived { order_id: archived.order_id, digest: archived.digest })
+        }
+    }
 }
 
 /// Every function fails with [`ClientError`] if no answer came, the node refused, or the answer has another shape.
@@ -111,15 +123,93 @@ impl Client {
         self.call("account_history", page(params, cursor, limit)).await
     }
 
-    /// `order_get`; the platform is an account or its public name.
-    pub async fn order(&self, platform: &str, order_id: &Label) -> Result<OrderView, ClientError> {
-        self.call("order_get", json!({"platform": platform, "orderId": order_id.as_str()})).await
+    /// `order_get`, with a proof if asked for (see [`Chain::verify_state`]): the order, or what is left of an archived
+    /// one. The platform is an account or its public name.
+    pub async fn order_or_archived(
+        &self,
+        platform: &str,
+        order_id: &Label,
+        prove: bool,
+    ) -> Result<OrderAnswer, ClientError> {
+        let params = json!({"platform": platform, "orderId": order_id.as_str(), "prove": prove});
+        self.call("order_get", params).await
     }
 
-    /// `order_get` with its proof; see [`Chain::verify_state`].
+    /// `order_get` of an order that is kept; [`ClientError::Archived`] for one that is not.
+    pub async fn order(&self, platform: &str, order_id: &Label) -> Result<OrderView, ClientError> {
+        kept(self.order_or_archived(platform, order_id, false).await?)
+    }
+
+    /// The same with its proof.
     pub async fn proved_order(&self, platform: &str, order_id: &Label) -> Result<OrderView, ClientError> {
-        let params = json!({"platform": platform, "orderId": order_id.as_str(), "prove": true});
-        self.call("order_get", params).await
+        kept(self.order_or_archived(platform, order_id, true).await?)
+    }
+
+    /// `order_list` of a platform that sold, by name; the platform is an account or its public name.
+    pub async fn orders_sold_by(
+        &self,
+        platform: &str,
+        cursor: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<OrderList, ClientError> {
+        let params = Map::from_iter([("platform".to_string(), platform.into())]);
+        self.call("order_list", page(params, cursor, limit)).await
+    }
+
+    /// `order_list` of an account that paid, newest first.
+    pub async fn orders_paid_by(
+        &self,
+        account: &AccountId,
+        cursor: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<OrderList, ClientError> {
+        let params = Map::from_iter([("account".to_string(), account.to_string().into())]);
+        self.call("order_list", page(params, cursor, limit)).await
+    }
+
+    /// `chain_params`: the parameters as they are now.
+    pub async fn params(&self) -> Result<ParamsView, ClientError> {
+        self.call("chain_params", json!({})).await
+    }
+
+    /// `plan_get`; the platform is an account or its public name, as in the functions below.
+    pub async fn plan(&self, platform: &str, plan: &Label, version: u32) -> Result<PlanView, ClientError> {
+        self.call("plan_get", json!({"platform": platform, "plan": plan.as_str(), "version": version})).await
+    }
+
+    /// `item_get`: a version of an item, or the newest.
+    pub async fn item(&self, host: &str, item: &Label, version: Option<u32>) -> Result<ItemView, ClientError> {
+        self.call("item_get", json!({"host": host, "item": item.as_str(), "version": version})).await
+    }
+
+    /// `campaign_get`.
+    pub async fn campaign(&self, platform: &str, campaign: &Label) -> Result<CampaignView, ClientError> {
+        self.call("campaign_get", json!({"platform": platform, "campaign": campaign.as_str()})).await
+    }
+
+    /// `coupon_get`.
+    pub async fn coupon(&self, platform: &str, serial: &Label) -> Result<CouponView, ClientError> {
+        self.call("coupon_get", json!({"platform": platform, "serial": serial.as_str()})).await
+    }
+
+    /// `mandate_get`.
+    pub async fn mandate(&self, payer: &str, mandate: &Label) -> Result<MandateView, ClientError> {
+        self.call("mandate_get", json!({"payer": payer, "mandate": mandate.as_str()})).await
+    }
+
+    /// `window_get`: a window of an asset by number, or the open one.
+    pub async fn window(&self, asset: &AssetCode, window: Option<u64>) -> Result<WindowView, ClientError> {
+        self.call("window_get", json!({"asset": asset.as_str(), "window": window})).await
+    }
+
+    /// `htlc_get`.
+    pub async fn htlc(&self, owner: &str, htlc_id: &Label) -> Result<HtlcView, ClientError> {
+        self.call("htlc_get", json!({"owner": owner, "htlcId": htlc_id.as_str()})).await
+    }
+
+    /// `proposal_get`.
+    pub async fn proposal(&self, proposer: &str, proposal: &Label) -> Result<ProposalView, ClientError> {
+        self.call("proposal_get", json!({"proposer": proposer, "proposal": proposal.as_str()})).await
     }
 
     /// `entitlement_check`: whether an account has access to an item of a host, with a proof if asked for. The host is

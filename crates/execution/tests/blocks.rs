@@ -10,7 +10,7 @@ use vostro_execution::{
     Changes, Executed, Layered, MemState, StateProof, StateRead, Tree, execute, genesis_state, rebuild_tree,
 };
 use vostro_types::codec::{decode, encode};
-use vostro_types::genesis::{ConsensusParameters, FeeSchedule, GenesisAccount, Parameters};
+use vostro_types::genesis::{ConsensusParameters, FeeSchedule, GENESIS_VERSION, GenesisAccount};
 use vostro_types::receipt::{Cause, Outcome};
 use vostro_types::transaction::*;
 use vostro_types::*;
@@ -56,7 +56,7 @@ fn genesis() -> Genesis {
         roles: Roles::default(),
     };
     let genesis = Genesis {
-        version: vostro_types::genesis::GENESIS_VERSION,
+        version: GENESIS_VERSION,
         chain_id: label("test"),
         time: Time(START),
         assets: vec![Asset::new(asset(), 2).unwrap()],

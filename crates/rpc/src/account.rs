@@ -2,6 +2,7 @@
 
 use jsonrpsee::core::RegisterMethodError;
 use vostro_api::action::{PolicyJson, status_name};
+use vostro_api::chain::RolesJson;
 use vostro_api::cursor::List;
 use vostro_api::ledger::{AccountJson, BalanceJson, HistoryLine, HistoryList};
 use vostro_api::receipt::{CauseJson, OutcomeJson, PostingJson, Status};
@@ -74,9 +75,7 @@ fn get(api: &Api, fields: Fields) -> Result<AccountJson, ApiError> {
             kind: account.kind.name().into(),
             status: status_name(account.status).into(),
             tier: account.tier,
-            risk: account.roles.risk,
-            arbiter: account.roles.arbiter,
-            auditor: account.roles.auditor,
+            roles: RolesJson::of(account.roles),
             platform: account.platform,
             opened_at: account.opened,
             policy: PolicyJson::of(&account.policy),

@@ -4,7 +4,7 @@ use jsonrpsee::core::RegisterMethodError;
 use vostro_api::ApiError;
 use vostro_api::action::OrderJson;
 use vostro_api::ledger::{EntitlementCheck, EntitlementJson};
-use vostro_settlement::read::{self, EntitlementStatus};
+use vostro_settlement::read::{self, Entitlement, EntitlementStatus};
 use vostro_settlement::tables::ENTITLEMENTS;
 use vostro_types::Label;
 
@@ -31,6 +31,11 @@ pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError>
     )
 }
 
+/// Units left, of metered access.
+fn left(entitlement: &Entitlement) -> Option<u64> {
+    entitlement.units.map(|units| units.saturating_sub(entitlement.used))
+}
+
 fn check(api: &Api, fields: Fields) -> Result<EntitlementCheck, ApiError> {
     let holder = api.account("holder", fields.text("holder")?)?;
     let (host, name) = fields
@@ -52,6 +57,8 @@ fn check(api: &Api, fields: Fields) -> Result<EntitlementCheck, ApiError> {
             from: e.from,
             until: e.until,
             units: e.units,
+            used: e.used,
+            left: left(e),
             scope: e.scope.to_string(),
             status: match e.status {
                 EntitlementStatus::Active => "active".into(),
@@ -60,7 +67,7 @@ fn check(api: &Api, fields: Fields) -> Result<EntitlementCheck, ApiError> {
             valid: e.status == EntitlementStatus::Active
                 && e.from <= time
                 && e.until.is_none_or(|until| time < until)
-                && e.units != Some(0),
+                && left(e) != Some(0),
         })
         .collect();
     let entitled = entitlements.iter().any(|e| e.valid);

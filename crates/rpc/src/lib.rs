@@ -19,6 +19,7 @@ mod limits;
 mod methods;
 mod metrics;
 mod node;
+mod objects;
 mod openrpc;
 mod order;
 mod page;

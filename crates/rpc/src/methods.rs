@@ -11,7 +11,7 @@ use vostro_types::{AccountId, Hash, ValidatorSet};
 
 use crate::backend::Backend;
 use crate::params::{Fields, Param};
-use crate::{account, chain, entitlement, node, openrpc, order, platform, tx, validator};
+use crate::{account, chain, entitlement, node, objects, openrpc, order, platform, tx, validator};
 
 /// What every method works with.
 pub(crate) struct Api {
@@ -103,6 +103,7 @@ pub(crate) fn all(api: Arc<Api>) -> Result<Methods, RegisterMethodError> {
     account::register(&mut methods)?;
     order::register(&mut methods)?;
     entitlement::register(&mut methods)?;
+    objects::register(&mut methods)?;
     platform::register(&mut methods)?;
     validator::register(&mut methods)?;
     node::register(&mut methods)?;

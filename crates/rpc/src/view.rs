@@ -5,11 +5,11 @@ use std::sync::Arc;
 use vostro_api::chain::{BlockLine, ExecutedJson};
 use vostro_api::ledger::{EntryProof, StateProofJson};
 use vostro_api::receipt::{Place, ReceiptJson};
-use vostro_api::words::{account_words, quoted};
+use vostro_api::words::{account_words, order_words, quoted};
 use vostro_api::{ApiError, Directory, Lookup, TransactionJson, code, plain_words};
 use vostro_settlement::{Reader, read};
 use vostro_types::transaction::{ItemRef, OrderKey};
-use vostro_types::{AccountId, Asset, AssetCode, Cause, Height, Outcome, Receipt, TxId, codec};
+use vostro_types::{AccountId, Asset, AssetCode, Cause, Height, Label, Outcome, Receipt, TxId, codec};
 
 use crate::backend::StoredBlock;
 use crate::methods::Api;
@@ -31,6 +31,10 @@ impl Lookup for View<'_> {
 
     fn order_asset(&self, order: &OrderKey) -> Option<AssetCode> {
         read::order(self.state, order).map(|o| o.asset)
+    }
+
+    fn campaign_asset(&self, platform: &AccountId, campaign: &Label) -> Option<AssetCode> {
+        read::campaign(self.state, *platform, campaign).map(|c| c.asset)
     }
 
     fn item_asset(&self, item: &ItemRef) -> Option<AssetCode> {
@@ -149,14 +153,16 @@ pub(crate) fn cause_words(stored: &StoredBlock, index: u32, receipt: &Receipt, v
             .and_then(|i| stored.block.transactions.get(i))
             .map_or_else(Vec::new, |t| plain_words(t, view)),
         Cause::Deadline(order) => {
-            vec![format!("The deadline of {} came due.", vostro_api::words::order_words(order, view))]
+            vec![format!("The deadline of {} came due.", order_words(order, view))]
         }
         Cause::WindowDeadline { asset, window } => vec![format!("Netting window {window} in {asset} came due.")],
         Cause::CampaignDeadline { platform, campaign } => {
-            vec![format!("Campaign {} of {} ended.", quoted(campaign), account_words(platform, view))]
+            let (name, platform) = (quoted(campaign), account_words(platform, view));
+            vec![format!("The time of campaign {name} of {platform} was up.")]
         }
         Cause::ProposalDue { proposer, proposal } => {
-            vec![format!("Proposal {} of {} took effect.", quoted(proposal), account_words(proposer, view))]
+            let (name, proposer) = (quoted(proposal), account_words(proposer, view));
+            vec![format!("The height of proposal {name} of {proposer} came.")]
         }
     }
 }

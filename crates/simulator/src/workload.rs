@@ -10,7 +10,7 @@ use vostro_types::genesis::{ConsensusParameters, FeeSchedule, GENESIS_VERSION, G
 use vostro_types::transaction::*;
 use vostro_types::{
     AccountId, AccountKind, Action, Amount, Asset, AssetCode, Body, Genesis, Hash, KeyPolicy, Label, Payload, Ppm,
-    SecretKey, Time, TxId, Validator, VerifiedTransaction,
+    Roles, SecretKey, Time, TxId, Validator, VerifiedTransaction,
 };
 
 use crate::dice::Dice;
@@ -106,7 +106,7 @@ fn genesis(validators: usize) -> (Genesis, Vec<SecretKey>) {
         kind,
         policy: policy(key),
         salt: [0; 16],
-        roles: vostro_types::Roles::default(),
+        roles: Roles::default(),
     };
     let mut accounts: Vec<GenesisAccount> =
         (0..PLATFORMS).map(|i| account(format!("platform-{i}"), AccountKind::Platform, &key(1, i))).collect();

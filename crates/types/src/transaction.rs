@@ -66,6 +66,11 @@ impl Body {
         })
     }
 
+    /// How many signatures the quotes that it takes carry: they are verified, and counted, with the transaction's own.
+    pub fn quote_signatures(&self) -> usize {
+        self.quotes().map(|quoted| quoted.signatures.len()).sum()
+    }
+
     /// The transaction's id on that chain.
     pub fn id(&self, chain: &Hash) -> TxId {
         TxId(sha256(&self.signing_bytes(chain)))
@@ -918,13 +923,12 @@ impl<Context> Decode<Context> for Transaction {
         if !signatures.is_sorted_by(|a, b| a.key < b.key) {
             return Err(refuse("signatures must be sorted by key, each key once".into()));
         }
-        let mut all = signatures.len();
-        for quoted in body.quotes() {
-            if quoted.signatures.is_empty() || !quoted.signatures.is_sorted_by(|a, b| a.key < b.key) {
-                return Err(refuse("signatures of a quote must be there, sorted by key, each key once".into()));
-            }
-            all += quoted.signatures.len();
+        let well_formed =
+            |quoted: &FxConvert| !quoted.signatures.is_empty() && quoted.signatures.is_sorted_by(|a, b| a.key < b.key);
+        if !body.quotes().all(well_formed) {
+            return Err(refuse("signatures of a quote must be there, sorted by key, each key once".into()));
         }
+        let all = signatures.len() + body.quote_signatures();
         if all > MAX_SIGNATURES {
             return Err(refuse(format!(
                 "a transaction has at most {MAX_SIGNATURES} signatures with its quotes', not {all}"

@@ -119,7 +119,7 @@ pub enum GenesisCommand {
         /// Let it freeze accounts and set tiers
         #[arg(long)]
         risk: bool,
-        /// Let it resolve disputes; its threshold says how many arbiters must agree
+        /// Let it resolve disputes; give it several keys, so that several arbiters must agree
         #[arg(long)]
         arbiter: bool,
         /// Let it anchor reports

@@ -17,7 +17,7 @@ use vostro_types::transaction::{
     CloseWindow, Confirm, Deposit, FeeBearer, ItemRef, LockCollateral, OpenAccount, OrderKey, Pay, PayMode, Price,
     RegisterItem, RegisterPlan, SettleWindow, Terms,
 };
-use vostro_types::{AccountId, AccountKind, Action, Amount, AssetCode, Hash, KeyPolicy, Label};
+use vostro_types::{AccountId, AccountKind, Action, Amount, AssetCode, Hash, KeyPolicy, Label, Ppm};
 
 use super::ledger::{Facts, Ledger, OrderFacts, Verdict};
 use super::parse::{BadRow, Row, code, parse_orders};

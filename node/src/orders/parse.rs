@@ -212,7 +212,7 @@ fn parse_amount(text: &str, asset: &Asset) -> Result<Amount, (u16, String)> {
 
 fn parse_mode(text: &str) -> Result<PayMode, String> {
     mode_from_text(text)
-        .filter(|mode| *mode != PayMode::Maturing(0))
+        .filter(|mode| !matches!(mode, PayMode::Maturing(0) | PayMode::Hold))
         .ok_or_else(|| format!("mode: {} is not instant, escrow, t+N or window", shown(text)))
 }
 

@@ -1,6 +1,9 @@
 //! One transaction of every kind, for round trips, words and signing vectors.
 #![allow(dead_code, unreachable_pub)] // each test file uses its part
 
+#[path = "../../../types/tests/samples/mod.rs"]
+pub mod wire;
+
 use vostro_api::Lookup;
 use vostro_types::account::{KeyPolicy, WeightedKey};
 use vostro_types::transaction::*;
@@ -53,12 +56,27 @@ impl Lookup for Known {
     fn order_asset(&self, _: &OrderKey) -> Option<AssetCode> {
         Some(code("USD"))
     }
+    fn campaign_asset(&self, _: &AccountId, _: &Label) -> Option<AssetCode> {
+        Some(code("USD"))
+    }
     fn item_asset(&self, _: &ItemRef) -> Option<AssetCode> {
         Some(code("USD"))
     }
 }
 
+/// How many actions are written out here; behind them stand the wire samples of the kinds that came later.
+pub const WRITTEN: usize = 17;
+/// Number of the first action that came later.
+pub const LATER: usize = 14;
+
 pub fn actions() -> Vec<Action> {
+    let mut all = written();
+    assert_eq!(all.len(), WRITTEN);
+    all.extend(wire::actions().into_iter().skip(LATER).map(|(_, action)| action));
+    all
+}
+
+fn written() -> Vec<Action> {
     let order = || OrderKey { platform: account(2), order_id: label("A-1001") };
     let two_of_three =
         KeyPolicy::new(2, [4, 5, 6].map(|s| WeightedKey { key: secret(s).public(), weight: 1 }).to_vec()).unwrap();
@@ -113,6 +131,7 @@ pub fn actions() -> Vec<Action> {
             version: 2,
             asset: code("USD"),
             price: Price::Fixed(amount(9_000)),
+            discount: ppm(125_000),
             tax: Some(TaxRule { rate: ppm(50_000), inclusive: false, account: account(7) }),
             plan: label("standard"),
             plan_version: 1,
@@ -124,6 +143,7 @@ pub fn actions() -> Vec<Action> {
             version: 1,
             asset: code("CNY"),
             price: Price::Open { min: amount(1), max: Amount::MAX },
+            discount: Ppm::ZERO,
             tax: None,
             plan: label("standard"),
             plan_version: 1,
@@ -135,6 +155,7 @@ pub fn actions() -> Vec<Action> {
             order_id: label("A-1001"),
             item: ItemRef { host: account(3), item: label("course-7"), version: 2 },
             price: None,
+            coupon: None,
             mode: PayMode::Escrow,
             fee_bearer: FeeBearer::PAYEE,
             expected_total: amount(9_450),
@@ -144,6 +165,7 @@ pub fn actions() -> Vec<Action> {
             order_id: label("A-1002"),
             item: ItemRef { host: account(3), item: label("basket"), version: 1 },
             price: Some(amount(1_177)),
+            coupon: Some(CouponRef { platform: account(2), serial: label("SPRING-0001") }),
             mode: PayMode::Maturing(7),
             fee_bearer: FeeBearer { payer: ppm(1), payee: ppm(2), platform: ppm(999_997) },
             expected_total: amount(1_177),

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use vostro_execution::StateProof;
 use vostro_settlement::model::AccountHead;
-use vostro_settlement::read::{AssetBalance, Balance, Entitlement, Order};
+use vostro_settlement::read::{Archived, AssetBalance, Balance, Entitlement, Order};
 use vostro_settlement::table::{KeyPart, Table};
-use vostro_settlement::tables::{ACCOUNTS, BALANCES, ENTITLEMENTS, NETTINGS, ORDERS, POLICIES};
+use vostro_settlement::tables::{ACCOUNTS, ARCHIVED, BALANCES, ENTITLEMENTS, NETTINGS, ORDERS, POLICIES};
 use vostro_types::codec::{Decode, Encode};
 use vostro_types::receipt::OrderState;
 use vostro_types::transaction::OrderKey;
@@ -125,6 +125,18 @@ impl ProvedState {
             }
         }
         Ok(Some(order))
+    }
+
+    /// What is left of an archived order; `None` if it is kept, or never was. That the order itself is gone must be
+    /// proved beside it, for only then is what is left all that the state says of it.
+    ///
+    /// # Errors
+    /// As [`ProvedState::get`], for the order and for what is left.
+    pub fn archived(&self, key: &OrderKey) -> Result<Option<Archived>, LightError> {
+        if self.get(&ORDERS, key)?.is_some() {
+            return Ok(None);
+        }
+        self.get(&ARCHIVED, key)
     }
 
     /// What one order granted, by its id ([`vostro_settlement::read::entitlement_id`]); `None` if it granted nothing.

@@ -8,7 +8,8 @@ use vostro_types::block::HEADER_VERSION;
 use vostro_types::certificate::vote_bytes;
 use vostro_types::codec::encode;
 use vostro_types::genesis::{
-    AccountFile, AssetFile, ConsensusFile, GenesisFile, KeyFile, ParametersFile, ValidatorFile,
+    AccountFile, AssetFile, ConsensusFile, FeeFile, GENESIS_VERSION, GenesisFile, KeyFile, ParametersFile,
+    ValidatorFile,
 };
 use vostro_types::transaction::*;
 use vostro_types::*;
@@ -54,7 +55,7 @@ pub fn genesis(chain_id: &str) -> Genesis {
         ValidatorFile::vouch(&label(&format!("v{i}")), platform, &secret(VOTER + i), secret(VOTER + 50 + i).public())
     };
     GenesisFile {
-        version: 1,
+        version: GENESIS_VERSION,
         chain_id: chain_id.into(),
         time_ms: 1_700_000_000_000,
         assets: vec![AssetFile { code: "JPY".into(), scale: 0 }, AssetFile { code: "USD".into(), scale: 2 }],
@@ -63,6 +64,7 @@ pub fn genesis(chain_id: &str) -> Genesis {
             escrow_ms: 60_000,
             window_ms: 0,
             max_due_per_block: 100,
+            fee: FeeFile { rate_ppm: 0, min: "0".into(), cap: "0".into(), tiers: Vec::new() },
             debit_cap: "100000".into(),
             gateway_daily_cap: "1000000000".into(),
             ..ParametersFile::default()

@@ -8,7 +8,7 @@ use vostro_consensus::{GuardMark, Record, Tip, To};
 use vostro_engine::wire::{Certified, GossipBatch, SyncRequest, SyncResponse};
 use vostro_engine::{Action, Admission, Boot, Committed, Engine, EngineLimits, Event, RecentIds, Refusal};
 use vostro_execution::{MemState, StateRead, Tree, genesis_state};
-use vostro_types::genesis::{ConsensusParameters, FeeSchedule, GenesisAccount, Parameters};
+use vostro_types::genesis::{ConsensusParameters, FeeSchedule, GENESIS_VERSION, GenesisAccount};
 use vostro_types::transaction::{BODY_VERSION, Deposit, OpenAccount, Transfer};
 use vostro_types::*;
 
@@ -48,7 +48,7 @@ pub fn genesis(n: u8) -> Genesis {
         network_key: key(i + 50).public(),
     };
     let genesis = Genesis {
-        version: vostro_types::genesis::GENESIS_VERSION,
+        version: GENESIS_VERSION,
         chain_id: label("engine-test"),
         time: Time(START),
         assets: vec![Asset::new(usd(), 2).unwrap()],
@@ -57,6 +57,7 @@ pub fn genesis(n: u8) -> Genesis {
             escrow_ms: 5000,
             window_ms: 0,
             max_due_per_block: 100,
+            fee: FeeSchedule { rate: Ppm::ZERO, min: Amount::ZERO, cap: Amount::ZERO, ..FeeSchedule::default() },
             debit_cap: Amount::MAX,
             gateway_daily_cap: Amount::MAX,
             ..Parameters::BASE

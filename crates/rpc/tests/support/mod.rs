@@ -19,7 +19,9 @@ use vostro_settlement::{BlockContext, Reader, apply, open_genesis, record_eviden
 use vostro_types::block::{HEADER_VERSION, transactions_root};
 use vostro_types::certificate::vote_bytes;
 use vostro_types::evidence::evidence_root;
-use vostro_types::genesis::{AccountFile, AssetFile, ConsensusFile, KeyFile, ParametersFile, ValidatorFile};
+use vostro_types::genesis::{
+    AccountFile, AssetFile, ConsensusFile, FeeFile, GENESIS_VERSION, KeyFile, ParametersFile, ValidatorFile,
+};
 use vostro_types::receipt::receipts_root;
 use vostro_types::transaction::*;
 use vostro_types::*;
@@ -62,7 +64,7 @@ pub fn genesis() -> Genesis {
         ValidatorFile::vouch(&name, platform, &secret(100 + i), secret(150 + i).public())
     };
     vostro_types::genesis::GenesisFile {
-        version: 1,
+        version: GENESIS_VERSION,
         chain_id: CHAIN_ID.into(),
         time_ms: 1_700_000_000_000,
         assets: vec![AssetFile { code: "JPY".into(), scale: 0 }, AssetFile { code: "USD".into(), scale: 2 }],
@@ -71,6 +73,7 @@ pub fn genesis() -> Genesis {
             escrow_ms: 60_000,
             window_ms: 0,
             max_due_per_block: 100,
+            fee: FeeFile { rate_ppm: 0, min: "0".into(), cap: "0".into(), tiers: Vec::new() },
             debit_cap: "100000".into(),
             gateway_daily_cap: "1000000000".into(),
             ..ParametersFile::default()

@@ -1,4 +1,11 @@
 //! One value of everything.
+#![allow(dead_code)] // each test file uses its part
+
+mod events;
+mod later;
+
+#[allow(unused_imports)] // as above
+pub(crate) use events::{causes, events};
 
 use vostro_types::genesis::*;
 use vostro_types::receipt::{Bucket, OrderState};
@@ -37,8 +44,22 @@ fn item() -> ItemRef {
     ItemRef { host: id(2), item: label("course-7"), version: 3 }
 }
 
+fn ppm(parts: u32) -> Ppm {
+    Ppm::new(parts).unwrap()
+}
+
+fn coupon() -> CouponRef {
+    CouponRef { platform: id(1), serial: label("SPRING-0001") }
+}
+
+/// One of each.
 pub(crate) fn actions() -> Vec<(&'static str, Action)> {
-    let ppm = |p| Ppm::new(p).unwrap();
+    let mut all = first();
+    all.extend(later::actions());
+    all
+}
+
+fn first() -> Vec<(&'static str, Action)> {
     let leg = |payee, share, refund| PlanLeg { payee, share, refund };
     vec![
         (
@@ -115,6 +136,7 @@ pub(crate) fn actions() -> Vec<(&'static str, Action)> {
                 version: 3,
                 asset: usd(),
                 price: Price::Open { min: fen(1), max: fen(100_000) },
+                discount: ppm(100_000),
                 tax: Some(TaxRule { rate: ppm(50_000), inclusive: true, account: id(8) }),
                 plan: label("standard"),
                 plan_version: 1,
@@ -129,6 +151,7 @@ pub(crate) fn actions() -> Vec<(&'static str, Action)> {
                 order_id: label("cd-000001"),
                 item: item(),
                 price: Some(fen(2933)),
+                coupon: Some(coupon()),
                 mode: PayMode::Maturing(7),
                 fee_bearer: FeeBearer::PAYEE,
                 expected_total: fen(2933),
@@ -252,7 +275,7 @@ pub(crate) fn validator_set() -> ValidatorSet {
 
 pub(crate) fn genesis() -> Genesis {
     Genesis {
-        version: 1,
+        version: GENESIS_VERSION,
         chain_id: label("golden"),
         time: Time(1_700_000_000_000),
         assets: vec![Asset::new(usd(), 2).unwrap()],
@@ -261,9 +284,16 @@ pub(crate) fn genesis() -> Genesis {
             escrow_ms: 30_000,
             window_ms: 0,
             max_due_per_block: 100,
-            fee: FeeSchedule { rate: Ppm::new(3000).unwrap(), min: fen(1), cap: fen(500) },
+            fee: FeeSchedule {
+                rate: ppm(3000),
+                min: fen(1),
+                cap: fen(500),
+                tiers: [FeeTier { volume: fen(1_000_000), rate: ppm(2000) }, FeeTier::default(), FeeTier::default()],
+            },
             debit_cap: fen(1_000_000),
             gateway_daily_cap: fen(1_000_000_000),
+            limits: [Limits { daily: fen(500_000), ..Limits::default() }, Limits::default(), Limits::default()],
+            ..Parameters::BASE
         },
         consensus: ConsensusParameters {
             base_timeout_ms: 1000,
@@ -279,7 +309,7 @@ pub(crate) fn genesis() -> Genesis {
             kind: AccountKind::Platform,
             policy: KeyPolicy::single(key(30).public()),
             salt: [0; 16],
-            risk: false,
+            roles: Roles { arbiter: true, ..Roles::default() },
         }],
     }
 }

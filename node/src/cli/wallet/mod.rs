@@ -1,14 +1,22 @@
-//! `wallet`: a person's verbs. Each builds one transaction here, signs it here, and waits for its receipt.
+//! `wallet`: a person's verbs. Each builds one transaction here, says what it does, signs it here, and waits for its
+//! receipt.
+
+mod holds;
+mod promises;
+
+pub use holds::HoldCommand;
+pub use promises::PromiseCommand;
 
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use color_eyre::eyre::Result;
-use vostro_client::api::action::mode_from_text;
-use vostro_client::{Chain, Draft};
+use vostro_client::api::words::action_words;
+use vostro_client::api::{Directory, Lookup};
+use vostro_client::{Chain, Client, Draft};
 use vostro_crypto::sha256;
-use vostro_types::transaction::{Confirm, FeeBearer, ItemRef, OrderKey, Pay, PayMode, Refund, Transfer, Withdraw};
-use vostro_types::{Action, Hash, Label, SecretKey};
+use vostro_types::transaction::{Confirm, CouponRef, FeeBearer, ItemRef, OrderKey, Refund, Transfer, Withdraw};
+use vostro_types::{AccountId, Action, Asset, AssetCode, Hash, Label, SecretKey};
 
 use super::keys;
 use super::remote::{NodeArgs, SignerArgs, asset, send};
@@ -23,6 +31,9 @@ pub struct SendArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub signer: SignerArgs,
+    /// A key that signs too: name or path of a key file, or BOOK.json#NAME (repeatable)
+    #[arg(long = "cosign", value_name = "KEY")]
+    pub cosign: Vec<String>,
     /// Seconds to wait for the receipt
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     pub wait: u64,
@@ -73,45 +84,12 @@ pub enum WalletCommand {
         #[arg(long)]
         memo: Option<String>,
     },
-    /// Pay for an item
-    Pay {
-        #[command(flatten)]
-        #[allow(missing_docs)]
-        send: SendArgs,
-        /// The platform that sells
-        #[arg(long, value_name = "PLATFORM")]
-        origin: String,
-        /// The order's name at the origin
-        #[arg(long, value_name = "ID")]
-        order: String,
-        /// The platform that hosts the item
-        #[arg(long, value_name = "PLATFORM")]
-        host: String,
-        /// The item's name at its host
-        #[arg(long)]
-        item: String,
-        /// The item's version
-        #[arg(long, default_value_t = 1)]
-        item_version: u32,
-        /// What you agree to pay in all; another result is refused
-        #[arg(long)]
-        total: String,
-        /// The price, for items with an open price
-        #[arg(long)]
-        price: Option<String>,
-        /// Which asset, if the chain has several
-        #[arg(long)]
-        asset: Option<String>,
-        /// instant, escrow, t+N or window
-        #[arg(long, default_value = "instant")]
-        mode: String,
-        /// Who bears the network fee: payer, payee or platform
-        #[arg(long, default_value = "payee")]
-        fee_bearer: String,
-        /// The origin's key, where it must sign too
-        #[arg(long, value_name = "KEY")]
-        origin_key: Option<String>,
-    },
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    Order(HoldCommand),
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    Promise(PromiseCommand),
     /// Release an escrow to its payees before its time
     Confirm {
         #[command(flatten)]
@@ -162,6 +140,80 @@ pub enum WalletCommand {
     },
 }
 
+/// What is bought, and how.
+#[derive(Args, Clone, Debug)]
+pub struct PurchaseArgs {
+    /// The platform that sells
+    #[arg(long, value_name = "PLATFORM")]
+    pub origin: String,
+    /// The order's name at the origin
+    #[arg(long, value_name = "ID")]
+    pub order: String,
+    /// The platform that hosts the item
+    #[arg(long, value_name = "PLATFORM")]
+    pub host: String,
+    /// The item's name at its host
+    #[arg(long)]
+    pub item: String,
+    /// The item's version
+    #[arg(long, default_value_t = 1)]
+    pub item_version: u32,
+    /// What you agree to pay in all; another result is refused
+    #[arg(long)]
+    pub total: String,
+    /// The price, for items with an open price
+    #[arg(long)]
+    pub price: Option<String>,
+    /// A coupon that pays part of it
+    #[arg(long, value_name = "PLATFORM:SERIAL")]
+    pub coupon: Option<String>,
+    /// Which asset, if the chain has several and the node does not know the item
+    #[arg(long)]
+    pub asset: Option<String>,
+    /// Who bears the network fee: payer, payee or platform
+    #[arg(long, default_value = "payee")]
+    pub fee_bearer: String,
+    /// The origin's key, where it must sign too
+    #[arg(long, value_name = "KEY")]
+    pub origin_key: Option<String>,
+}
+
+impl PurchaseArgs {
+    fn fee_bearer(&self) -> Result<FeeBearer> {
+        match self.fee_bearer.as_str() {
+            "payer" => Ok(FeeBearer::PAYER),
+            "payee" => Ok(FeeBearer::PAYEE),
+            "platform" => Ok(FeeBearer::PLATFORM),
+            other => Err(Usage(format!("--fee-bearer is payer, payee or platform, not {other:?}")).into()),
+        }
+    }
+
+    fn item(&self, chain: &Chain) -> Result<ItemRef> {
+        let (host, item) = (chain.account(&self.host)?, Label::new(self.item.as_str())?);
+        Ok(ItemRef { host, item, version: self.item_version })
+    }
+
+    fn coupon(&self, chain: &Chain) -> Result<Option<CouponRef>> {
+        let Some(text) = &self.coupon else { return Ok(None) };
+        let (platform, serial) =
+            text.split_once(':').ok_or_else(|| Usage(format!("--coupon is PLATFORM:SERIAL, not {text:?}")))?;
+        Ok(Some(CouponRef { platform: chain.account(platform)?, serial: Label::new(serial)? }))
+    }
+
+    /// The asset that the amounts are in: the item's own. Another one that was named is refused, because its scale would
+    /// turn the same text into another amount.
+    async fn asset(&self, client: &Client, chain: &Chain) -> Result<Asset> {
+        let item = self.item(chain)?;
+        let Ok(known) = client.item(&item.host.to_string(), &item.item, Some(item.version)).await else {
+            return asset(chain, self.asset.as_deref());
+        };
+        if let Some(named) = self.asset.as_deref().filter(|named| *named != known.asset.as_str()) {
+            return Err(Usage(format!("--asset is {named}, but the item is priced in {}", known.asset)).into());
+        }
+        Ok(chain.asset(known.asset.as_str())?)
+    }
+}
+
 /// Which order.
 #[derive(Args, Clone, Debug)]
 pub struct OrderArgs {
@@ -194,64 +246,24 @@ pub async fn run(command: WalletCommand, output: Output) -> Result<()> {
                 let asset = asset(chain, code.as_deref())?;
                 let memo = memo.as_ref().map_or(Hash::ZERO, |m| sha256(m.as_bytes()));
                 let (to, amount) = (chain.account(&to)?, asset.parse(&amount)?);
-                Ok(Action::Transfer(Transfer { to, asset: asset.code, amount, memo }))
+                Ok((Action::Transfer(Transfer { to, asset: asset.code, amount, memo }), Some(asset.code)))
             })
             .await
         }
-        WalletCommand::Pay {
-            send,
-            origin,
-            order,
-            host,
-            item,
-            item_version,
-            total,
-            price,
-            asset: code,
-            mode,
-            fee_bearer,
-            origin_key,
-        } => {
-            let mode = mode_from_text(&mode)
-                .filter(|m| *m != PayMode::Maturing(0))
-                .ok_or_else(|| Usage(format!("--mode is instant, escrow, t+N or window, not {mode:?}")))?;
-            let fee_bearer = match fee_bearer.as_str() {
-                "payer" => FeeBearer::PAYER,
-                "payee" => FeeBearer::PAYEE,
-                "platform" => FeeBearer::PLATFORM,
-                other => return Err(Usage(format!("--fee-bearer is payer, payee or platform, not {other:?}")).into()),
-            };
-            act(&send, origin_key.as_deref(), output, |chain| {
-                let asset = asset(chain, code.as_deref())?;
-                Ok(Action::Pay(Pay {
-                    origin: chain.account(&origin)?,
-                    order_id: Label::new(order.as_str())?,
-                    item: ItemRef {
-                        host: chain.account(&host)?,
-                        item: Label::new(item.as_str())?,
-                        version: item_version,
-                    },
-                    price: price.as_deref().map(|p| asset.parse(p)).transpose()?,
-                    coupon: None,
-                    mode,
-                    fee_bearer,
-                    expected_total: asset.parse(&total)?,
-                }))
-            })
-            .await
-        }
+        WalletCommand::Order(command) => holds::run(command, output).await,
+        WalletCommand::Promise(command) => promises::run(command, output).await,
         WalletCommand::Confirm { send, order } => {
-            act(&send, None, output, |chain| Ok(Action::Confirm(Confirm { order: order.key(chain)? }))).await
+            act(&send, None, output, |chain| Ok((Action::Confirm(Confirm { order: order.key(chain)? }), None))).await
         }
         WalletCommand::Refund { send, order, refund, amount, reason } => {
             let (client, chain) = send.node.connect().await?;
             let key = order.key(&chain)?;
             // the order says which asset the amount is in
-            let asset = client.order(&key.platform.to_string(), &key.order_id).await?.asset;
-            let amount = chain.asset(asset.as_str())?.parse(&amount)?;
+            let code = client.order(&key.platform.to_string(), &key.order_id).await?.asset;
+            let amount = chain.asset(code.as_str())?.parse(&amount)?;
             act(&send, None, output, |_| {
                 let (refund_id, reason) = (Label::new(refund.as_str())?, Label::new(reason.as_str())?);
-                Ok(Action::Refund(Refund { order: key, refund_id, amount, reason }))
+                Ok((Action::Refund(Refund { order: key, refund_id, amount, reason }), Some(code)))
             })
             .await
         }
@@ -260,30 +272,69 @@ pub async fn run(command: WalletCommand, output: Output) -> Result<()> {
                 let asset = asset(chain, code.as_deref())?;
                 let (gateway, amount) = (chain.account(&gateway)?, asset.parse(&amount)?);
                 let withdrawal_id = Label::new(id.as_str())?;
-                Ok(Action::Withdraw(Withdraw { withdrawal_id, gateway, asset: asset.code, amount, destination }))
+                let withdraw = Withdraw { withdrawal_id, gateway, asset: asset.code, amount, destination };
+                Ok((Action::Withdraw(withdraw), Some(asset.code)))
             })
             .await
         }
     }
 }
 
-/// Builds an action for the chain, signs it and sends it.
+/// Builds an action for the chain, signs it with the sender's key, the co-signers' and `also`, and sends it. Beside the
+/// action `build` names the asset that its amounts are in.
 async fn act(
     args: &SendArgs,
     also: Option<&str>,
     output: Output,
-    build: impl FnOnce(&Chain) -> Result<Action>,
+    build: impl FnOnce(&Chain) -> Result<(Action, Option<AssetCode>)>,
+) -> Result<()> {
+    let also = also.map(|key| keys::open(key, &args.signer.dir, &args.signer.password)).transpose()?;
+    act_with(args, also.into_iter().collect(), output, build).await
+}
+
+/// The same with more secrets.
+async fn act_with(
+    args: &SendArgs,
+    also: Vec<SecretKey>,
+    output: Output,
+    build: impl FnOnce(&Chain) -> Result<(Action, Option<AssetCode>)>,
 ) -> Result<()> {
     let (client, chain) = args.node.connect().await?;
-    let action = build(&chain)?;
+    let (action, asset) = build(&chain)?;
     let sender = args.signer.account(&chain)?;
-    let mut secrets: Vec<SecretKey> = vec![args.signer.secret()?];
-    if let Some(also) = also {
-        secrets.push(keys::open(also, &args.signer.dir, &args.signer.password)?);
+    let mut secrets = vec![args.signer.secret()?];
+    secrets.extend(also);
+    for key in &args.cosign {
+        secrets.push(keys::open(key, &args.signer.dir, &args.signer.password)?);
     }
+    output.note(&action_words(&sender, &action, &Beside { directory: chain.directory(), asset }));
     let keys: Vec<&SecretKey> = secrets.iter().collect();
     let draft = Draft::new(sender).action(action);
     send(&client, &chain, draft, &keys, Duration::from_secs(args.wait), output).await
+}
+
+/// The chain's names and assets, and the asset of the order or item at hand.
+struct Beside<'a> {
+    directory: &'a Directory,
+    asset: Option<AssetCode>,
+}
+
+impl Lookup for Beside<'_> {
+    fn asset(&self, code: &AssetCode) -> Option<Asset> {
+        self.directory.asset(code)
+    }
+
+    fn name(&self, account: &AccountId) -> Option<String> {
+        self.directory.name(account)
+    }
+
+    fn order_asset(&self, _: &OrderKey) -> Option<AssetCode> {
+        self.asset
+    }
+
+    fn item_asset(&self, _: &ItemRef) -> Option<AssetCode> {
+        self.asset
+    }
 }
 
 async fn balance(node: &NodeArgs, signer: &SignerArgs, output: Output) -> Result<()> {
@@ -300,6 +351,8 @@ pub fn account_text(account: &vostro_client::api::ledger::AccountJson) -> String
         ("name", account.name.clone().unwrap_or_else(|| "-".into())),
         ("kind", account.kind.clone()),
         ("status", account.status.clone()),
+        ("tier", account.tier.to_string()),
+        ("roles", if account.roles.names().is_empty() { "-".into() } else { account.roles.names().join(", ") }),
     ]);
     let row = |b: &vostro_client::api::ledger::BalanceJson| {
         [b.asset.to_string(), b.available.shown(), b.held.shown(), b.collateral.shown(), b.owed.shown()]

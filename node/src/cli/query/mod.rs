@@ -1,14 +1,18 @@
 //! `query`: reads. With `--prove` the answer is checked here against the certificates of the validators.
 
+mod objects;
+
+pub use objects::ObjectCommand;
+
 use clap::{Args, Subcommand};
 use color_eyre::eyre::{Report, Result, ensure, eyre};
 use serde::Serialize;
 use serde_json::json;
 use vostro_client::api::AmountText;
 use vostro_client::api::action::{OrderJson, PolicyJson, status_name};
-use vostro_client::api::chain::{BlockJson, ChainStatus};
+use vostro_client::api::chain::{BlockJson, ChainStatus, RolesJson};
 use vostro_client::api::evidence::{EvidenceLine, EvidenceList};
-use vostro_client::api::ledger::{AccountJson, BalanceJson, OrderView};
+use vostro_client::api::ledger::{AccountJson, ArchivedJson, BalanceJson, OrderAnswer, OrderView};
 use vostro_client::api::receipt::Status;
 use vostro_client::api::tx::TxView;
 use vostro_client::light::ProvedAccount;
@@ -119,7 +123,10 @@ pub enum QueryCommand {
         #[allow(missing_docs)]
         node: NodeArgs,
     },
-    /// The numbers the contract and the protocol work with
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    Object(ObjectCommand),
+    /// The numbers the contract and the protocol work with, as they are now
     Params {
         #[command(flatten)]
         #[allow(missing_docs)]
@@ -175,15 +182,18 @@ pub async fn run(command: QueryCommand, output: Output) -> Result<()> {
             output.show(&list, || evidence_text(&list))
         }
         QueryCommand::Params { node } => {
-            let genesis = node.client()?.genesis().await?;
+            let client = node.client()?;
+            let (genesis, now) = (client.genesis().await?, client.params().await?);
             let value = json!({
                 "chainId": genesis.chain_id,
                 "assets": genesis.assets,
-                "parameters": genesis.parameters,
-                "consensus": genesis.consensus,
+                "height": now.height,
+                "parameters": now.parameters,
+                "consensus": now.consensus,
             });
             output.show(&value, || flatten("", &value).join("\n"))
         }
+        QueryCommand::Object(command) => objects::run(command, output).await,
     }
 }
 
@@ -339,9 +349,7 @@ fn show_account(shown: &mut AccountJson, id: AccountId, account: &ProvedAccount,
     shown.kind = head.kind.name().into();
     shown.status = status_name(head.status).into();
     shown.tier = head.tier;
-    shown.risk = head.roles.risk;
-    shown.arbiter = head.roles.arbiter;
-    shown.auditor = head.roles.auditor;
+    shown.roles = RolesJson::of(head.roles);
     shown.platform = head.platform;
     shown.opened_at = head.opened;
     shown.policy = PolicyJson::of(&account.policy);
@@ -379,8 +387,10 @@ async fn query_order(platform: &str, order_id: Label, prove: bool, node: &NodeAr
     let (client, chain) = node.connect().await?;
     let platform = chain.account(platform)?;
     let name = platform.to_string();
-    let shown =
-        if prove { client.proved_order(&name, &order_id).await? } else { client.order(&name, &order_id).await? };
+    let shown = match client.order_or_archived(&name, &order_id, prove).await? {
+        OrderAnswer::Kept(order) => *order,
+        OrderAnswer::Archived(archived) => return show_archived(&archived, prove, &chain, output),
+    };
     let mut proved = None;
     if prove {
         let state = chain.verify_state(shown.proof.as_ref().ok_or_else(no_proof)?)?;
@@ -397,6 +407,27 @@ async fn query_order(platform: &str, order_id: Label, prove: bool, node: &NodeAr
         proved = Some(state.header().height);
     }
     show_proved("order", &shown, proved, output, || order_text(&shown))
+}
+
+/// What is left of an archived order; with a proof, that the state says so and that the order itself is gone.
+fn show_archived(shown: &ArchivedJson, prove: bool, chain: &Chain, output: Output) -> Result<()> {
+    let mut proved = None;
+    if prove {
+        let state = chain.verify_state(shown.proof.as_ref().ok_or_else(no_proof)?)?;
+        let key = OrderKey { platform: shown.platform, order_id: shown.order_id.clone() };
+        let left = state.archived(&key)?.ok_or_else(|| eyre!("the proof says that the order is not archived"))?;
+        let same = (left.digest, left.tx, left.state.name()) == (shown.digest, shown.placed_by, shown.state.as_str());
+        ensure!(same, "what is shown of the archived order is not what is proved");
+        proved = Some(state.header().height);
+    }
+    show_proved("order", shown, proved, output, || {
+        pairs([
+            ("order", format!("{} of {}", shown.order_id, shown.platform)),
+            ("state", format!("{}, archived", shown.state)),
+            ("digest", shown.digest.to_string()),
+            ("placed by", shown.placed_by.to_string()),
+        ])
+    })
 }
 
 async fn query_entitlement(
@@ -421,14 +452,16 @@ async fn query_entitlement(
             let entry = state.entitlement(holder, host, item, line.id)?;
             let entry = entry.ok_or_else(|| eyre!("the proof says that there is no entitlement {}", line.id))?;
             let active = entry.status == EntitlementStatus::Active;
+            let left = entry.units.map(|units| units.saturating_sub(entry.used));
             let same = active == (line.status == "active")
+                && (entry.used, left) == (line.used, line.left)
                 && OrderJson::of(&entry.order) == line.order
                 && (entry.version, entry.from, entry.until, entry.units)
                     == (line.version, line.from, line.until, line.units)
                 && entry.scope.as_str() == line.scope;
             ensure!(same, "the entitlement shown is not the one proved; it may have changed just now: ask again");
             let in_time = entry.from <= time && entry.until.is_none_or(|until| time < until);
-            line.valid = active && in_time && entry.units != Some(0);
+            line.valid = active && in_time && left != Some(0);
         }
         // The verdict is drawn here, at the time of the header that proves it.
         (shown.holder, shown.host, shown.item, shown.time) = (holder, host, item.clone(), time);
@@ -439,13 +472,21 @@ async fn query_entitlement(
         let until =
             |t: Option<vostro_types::Time>| t.map_or_else(|| "for ever".into(), |t| super::genesis::rfc3339(t.0));
         let row = |e: &vostro_client::api::ledger::EntitlementJson| {
-            [e.order.order_id.to_string(), e.version.to_string(), e.scope.clone(), until(e.until), e.status.clone()]
+            let left = e.left.map_or_else(|| "-".into(), |left| left.to_string());
+            [
+                e.order.order_id.to_string(),
+                e.version.to_string(),
+                e.scope.clone(),
+                until(e.until),
+                left,
+                e.status.clone(),
+            ]
         };
         let verdict = if shown.entitled { "entitled" } else { "not entitled" };
         format!(
             "{verdict} at {}\n{}",
             super::genesis::rfc3339(shown.time.0),
-            table(["order", "version", "scope", "until", "status"], shown.entitlements.iter().map(row))
+            table(["order", "version", "scope", "until", "units left", "status"], shown.entitlements.iter().map(row))
         )
     })
 }
@@ -466,5 +507,10 @@ fn order_text(order: &OrderView) -> String {
     let row = |leg: &vostro_client::api::ledger::OrderLegJson| {
         [leg.name.clone().unwrap_or_else(|| leg.payee.to_string()), leg.amount.shown(), leg.returned.shown()]
     };
-    format!("{head}\n{}", table(["payee", "amount", "returned"], order.legs.iter().map(row)))
+    let dispute = order.dispute.as_ref().map_or_else(String::new, |d| {
+        let end =
+            d.end.as_ref().map_or_else(|| "waits for arbiters".into(), |e| format!("{} ppm went back", e.refund_ppm));
+        format!("\ndisputed {}: {} ({end})", super::genesis::rfc3339(d.opened_at.0), d.reason)
+    });
+    format!("{head}{dispute}\n{}", table(["payee", "amount", "returned"], order.legs.iter().map(row)))
 }

@@ -3,8 +3,13 @@
 //! Names that platforms choose are quoted, and characters that could turn the direction of the text around are
 //! replaced, so a name cannot pretend to be part of the sentence. The text is plain: pages escape it.
 
-use vostro_types::transaction::{ItemRef, OrderKey, PayMode, Price};
-use vostro_types::{AccountId, AccountKind, AccountStatus, Action, Amount, AssetCode, Label, Transaction};
+mod events;
+mod later;
+
+pub use events::event_words;
+
+use vostro_types::transaction::{CouponRef, ItemRef, OrderKey, PayMode, Price};
+use vostro_types::{AccountId, AccountKind, AccountStatus, Action, Amount, AssetCode, Label, Ppm, Time, Transaction};
 
 use crate::action::mode_text;
 use crate::amount::AmountText;
@@ -47,6 +52,38 @@ fn money(amount: Amount, asset: Option<AssetCode>, lookup: &dyn Lookup) -> Strin
         Some(code) => format!("{text} {code}"),
         None => text,
     }
+}
+
+/// A rate in percent, to four digits after the point.
+fn percent(rate: Ppm) -> String {
+    let (whole, part) = (rate.parts() / 10_000, rate.parts() % 10_000);
+    match format!("{part:04}").trim_end_matches('0') {
+        "" => format!("{whole} %"),
+        digits => format!("{whole}.{digits} %"),
+    }
+}
+
+/// A time as JSON has it.
+fn when(time: Time) -> String {
+    crate::text::time::print(time)
+}
+
+/// A span of milliseconds in the largest unit that tells it whole.
+fn span(ms: u64) -> String {
+    let units = [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"), (1, "millisecond")];
+    let (length, unit) = units.into_iter().find(|(length, _)| ms % length == 0).unwrap_or((1, "millisecond"));
+    match ms / length {
+        1 => format!("1 {unit}"),
+        n => format!("{n} {unit}s"),
+    }
+}
+
+fn coupon_words(coupon: &CouponRef, lookup: &dyn Lookup) -> String {
+    format!("coupon {} of {}", quoted(&coupon.serial), account_words(&coupon.platform, lookup))
+}
+
+fn with_coupon(coupon: Option<&CouponRef>, lookup: &dyn Lookup) -> String {
+    coupon.map_or_else(String::new, |coupon| format!(" with {}", coupon_words(coupon, lookup)))
 }
 
 fn kind_words(kind: AccountKind) -> &'static str {
@@ -125,8 +162,12 @@ pub fn action_words(sender: &AccountId, action: &Action, lookup: &dyn Lookup) ->
                     format!("between {} and {}", money(min, Some(a.asset), lookup), money(max, Some(a.asset), lookup))
                 }
             };
+            let discount = match a.discount {
+                Ppm::ZERO => String::new(),
+                discount => format!(" less {}", percent(discount)),
+            };
             format!(
-                "{who} registers version {} of item {} by {}, priced {price}, split by plan {} version {}.",
+                "{who} registers version {} of item {} by {}, priced {price}{discount}, split by plan {} version {}.",
                 a.version,
                 quoted(&a.item),
                 name(&a.creator),
@@ -140,11 +181,13 @@ pub fn action_words(sender: &AccountId, action: &Action, lookup: &dyn Lookup) ->
                 PayMode::Escrow => "held in escrow until confirmed".to_string(),
                 PayMode::Maturing(_) => format!("settled after {}", mode_text(a.mode).to_uppercase()),
                 PayMode::Window => "owed through the netting window".to_string(),
+                PayMode::Hold => "reserved until captured".to_string(),
             };
             format!(
-                "{who} pays {} for {}, order {} of {}, {when}.",
+                "{who} pays {} for {}{}, order {} of {}, {when}.",
                 money(a.expected_total, lookup.item_asset(&a.item), lookup),
                 item_words(&a.item, lookup),
+                with_coupon(a.coupon.as_ref(), lookup),
                 quoted(&a.order_id),
                 name(&a.origin)
             )
@@ -162,5 +205,6 @@ pub fn action_words(sender: &AccountId, action: &Action, lookup: &dyn Lookup) ->
         }
         Action::CloseWindow(a) => format!("{who} closes netting window {} in {}.", a.window, a.asset),
         Action::SettleWindow(a) => format!("{who} settles netting window {} in {}.", a.window, a.asset),
+        later => later::words(&who, later, lookup),
     }
 }

@@ -1,5 +1,7 @@
 //! `tx`: a program's verbs. What is signed is read from the caller, decoded and shown here; a server's bytes never are.
 
+mod quote;
+
 use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,6 +76,26 @@ pub enum TxCommand {
         /// A body or transaction in JSON; - for standard input
         file: String,
         /// A key: name or path of a key file, or BOOK.json#NAME (repeatable)
+        #[arg(long = "key", required_unless_present = "cosign", value_name = "KEY")]
+        keys: Vec<String>,
+        /// A key that signs too, beside the sender's (repeatable)
+        #[arg(long = "cosign", value_name = "KEY")]
+        cosign: Vec<String>,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        dir: DirArgs,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        password: PasswordArgs,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        chain: ChainArgs,
+    },
+    /// Sign a quote of foreign exchange as its maker, and print the fxConvert that takes it
+    Quote {
+        /// A quote in JSON, or an fxConvert to add signatures to; - for standard input
+        file: String,
+        /// A key of the maker: name or path of a key file, or BOOK.json#NAME (repeatable)
         #[arg(long = "key", required = true, value_name = "KEY")]
         keys: Vec<String>,
         #[command(flatten)]
@@ -158,7 +180,7 @@ pub async fn run(command: TxCommand, output: Output) -> Result<()> {
             }
             decode(transaction, &chain.chain().await?, output)
         }
-        TxCommand::Sign { file, keys: names, dir, password, chain } => {
+        TxCommand::Sign { file, keys: names, cosign, dir, password, chain } => {
             let chain = chain.chain().await?;
             let (body, mut signatures) = match Input::read(&file)? {
                 Input::Body(json) => (json.body(chain.directory())?, Vec::new()),
@@ -168,12 +190,18 @@ pub async fn run(command: TxCommand, output: Output) -> Result<()> {
                 }
             };
             let secrets: Vec<SecretKey> =
-                names.iter().map(|k| keys::open(k, &dir, &password)).collect::<Result<_>>()?;
+                names.iter().chain(&cosign).map(|k| keys::open(k, &dir, &password)).collect::<Result<_>>()?;
             let mut transaction = body.sign(chain.genesis_hash(), &secrets.iter().collect::<Vec<_>>());
             signatures.retain(|old| transaction.signatures.iter().all(|new| new.key != old.key));
             transaction.signatures.extend(signatures);
             transaction.signatures.sort_by_key(|s| s.key);
             show_signed(&transaction, &chain, output)
+        }
+        TxCommand::Quote { file, keys: names, dir, password, chain } => {
+            let chain = chain.chain().await?;
+            let secrets: Vec<SecretKey> =
+                names.iter().map(|k| keys::open(k, &dir, &password)).collect::<Result<_>>()?;
+            quote::run(&file, &secrets, &chain, output)
         }
         TxCommand::Submit { tx, wait, node } => {
             let transaction = parse_transaction(&base64_input(&tx)?)?;

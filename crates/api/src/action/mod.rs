@@ -1,20 +1,33 @@
 //! Actions as JSON, both ways: `kind` and fields, from which a client draws any transaction.
 
+mod exchange;
+mod field;
+mod offers;
+mod orders;
+mod rules;
+mod shapes;
+
+pub use exchange::*;
+pub(crate) use field::camel;
+pub use field::{Field, Text, TimeText};
+pub use offers::*;
+pub use orders::*;
+pub use rules::*;
+pub use shapes::*;
+
 use serde::{Deserialize, Serialize};
-use vostro_types::account::{KeyPolicy, WeightedKey};
 use vostro_types::transaction::{
-    CloseWindow, Confirm, Deposit, FeeBearer, ItemRef, LockCollateral, OpenAccount, OrderKey, Pay, PayMode, Payee,
-    PlanLeg, Price, Refund, RefundPolicy, RegisterItem, RegisterPlan, SetStatus, SettleWindow, Share, TaxRule, Terms,
-    Transfer, Withdraw, WithdrawResult,
+    CloseWindow, Confirm, Deposit, LockCollateral, OpenAccount, Pay, Price, Refund, RegisterItem, RegisterPlan,
+    SetStatus, SettleWindow, TaxRule, Terms, Transfer, Withdraw, WithdrawResult,
 };
-use vostro_types::{AccountId, AccountKind, AccountStatus, Action, AssetCode, Hash, Label, Ppm, PublicKey};
+use vostro_types::{AccountId, AccountKind, Action, Asset, AssetCode, Hash, Label};
 
 use crate::amount::AmountText;
 use crate::error::ApiError;
 use crate::lookup::Lookup;
 
-/// An action as JSON has it. Optional `asset` fields of `pay` and `refund` are not part of the signed bytes: they say
-/// how decimals beside them are to be read.
+/// An action as JSON has it. Optional `asset` fields, such as those of `pay` and `refund`, are not part of the signed
+/// bytes: they say how decimals beside them are to be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 #[allow(missing_docs)] // each field is the text of the field of the same name in `vostro_types::transaction`
@@ -88,6 +101,8 @@ pub enum ActionJson {
         #[serde(with = "crate::text")]
         asset: AssetCode,
         price: PriceJson,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        discount_ppm: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tax: Option<TaxJson>,
         #[serde(with = "crate::text")]
@@ -105,6 +120,8 @@ pub enum ActionJson {
         item: ItemJson,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         price: Option<AmountText>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        coupon: Option<CouponJson>,
         mode: String,
         fee_bearer: FeeBearerJson,
         expected_total: AmountText,
@@ -139,241 +156,48 @@ pub enum ActionJson {
         asset: AssetCode,
         window: u64,
     },
+    SetKeys(SetKeysJson),
+    SetTier(SetTierJson),
+    Hold(HoldJson),
+    Capture(CaptureJson),
+    Void(VoidJson),
+    OpenDispute(OpenDisputeJson),
+    Resolve(ResolveJson),
+    CreateCampaign(CreateCampaignJson),
+    IssueCoupon(IssueCouponJson),
+    ExpireCampaign(ExpireCampaignJson),
+    CreateMandate(CreateMandateJson),
+    Charge(ChargeJson),
+    CancelMandate(CancelMandateJson),
+    Consume(ConsumeJson),
+    HtlcLock(HtlcLockJson),
+    HtlcClaim(HtlcClaimJson),
+    HtlcRefund(HtlcRefundJson),
+    FxConvert(FxConvertJson),
+    AnchorReport(AnchorReportJson),
+    Propose(ProposeJson),
+    Approve(ApproveJson),
+    UnlockCollateral(UnlockCollateralJson),
+    FundContribute(FundContributeJson),
+    FundRelease(FundReleaseJson),
+    ArchiveOrders(ArchiveOrdersJson),
 }
 
-/// Keys and how much of their weight must sign.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PolicyJson {
-    /// Weight that must sign.
-    pub threshold: u32,
-    /// The keys.
-    pub keys: Vec<WeightedKeyJson>,
+#[allow(clippy::trivially_copy_pass_by_ref)] // what serde asks for
+fn is_zero(parts: &u32) -> bool {
+    *parts == 0
 }
 
-/// A key and its weight.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct WeightedKeyJson {
-    /// 64 hex digits.
-    #[serde(with = "crate::text")]
-    pub key: PublicKey,
-    /// At least 1.
-    pub weight: u16,
-}
-
-impl PolicyJson {
-    /// The JSON of a policy.
-    pub fn of(policy: &KeyPolicy) -> Self {
-        let keys = policy.keys().iter().map(|k| WeightedKeyJson { key: k.key, weight: k.weight }).collect();
-        PolicyJson { threshold: policy.threshold(), keys }
-    }
-
-    /// The policy.
-    ///
-    /// # Errors
-    /// The rule of [`KeyPolicy::new`] it breaks.
-    pub fn policy(&self) -> Result<KeyPolicy, ApiError> {
-        let keys = self.keys.iter().map(|k| WeightedKey { key: k.key, weight: k.weight }).collect();
-        KeyPolicy::new(self.threshold, keys).map_err(|e| ApiError::invalid_params("policy", e.to_string()))
-    }
-}
-
-/// A leg of a plan. `payee` is `creator`, `host`, `origin`, `network` or an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(missing_docs)]
-pub struct LegJson {
-    pub payee: String,
-    pub share: ShareJson,
-    pub refund: RefundPolicyJson,
-}
-
-/// `{"ppm": 700000}` or `{"fixed": …}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ShareJson {
-    /// Parts per million.
-    Ppm(u32),
-    /// Minor units: a plan serves items of any asset.
-    Fixed(AmountText),
-}
-
-/// `"proportional"`, `"nonRefundable"` or `{"borneBy": account}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[allow(missing_docs)]
-pub enum RefundPolicyJson {
-    Proportional,
-    NonRefundable,
-    BorneBy(#[serde(with = "crate::text")] AccountId),
-}
-
-/// `{"fixed": "9.90"}` or `{"open": {"min": …, "max": …}}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[allow(missing_docs)]
-pub enum PriceJson {
-    Fixed(AmountText),
-    Open { min: AmountText, max: AmountText },
-}
-
-/// The tax on an item.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(missing_docs)]
-pub struct TaxJson {
-    pub rate_ppm: u32,
-    pub inclusive: bool,
-    #[serde(with = "crate::text")]
-    pub account: AccountId,
-}
-
-/// What paying grants. Absent `durationMs` is for ever, absent `units` is unmetered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(missing_docs)]
-pub struct TermsJson {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub duration_ms: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub units: Option<u64>,
-    #[serde(with = "crate::text")]
-    pub scope: Label,
-}
-
-/// An order's name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(missing_docs)]
-pub struct OrderJson {
-    #[serde(with = "crate::text")]
-    pub platform: AccountId,
-    #[serde(with = "crate::text")]
-    pub order_id: Label,
-}
-
-impl OrderJson {
-    /// The JSON of an order's name.
-    pub fn of(order: &OrderKey) -> Self {
-        OrderJson { platform: order.platform, order_id: order.order_id.clone() }
-    }
-
-    /// The order's name.
-    pub fn key(&self) -> OrderKey {
-        OrderKey { platform: self.platform, order_id: self.order_id.clone() }
-    }
-}
-
-/// A version of an item.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(missing_docs)]
-pub struct ItemJson {
-    #[serde(with = "crate::text")]
-    pub host: AccountId,
-    #[serde(with = "crate::text")]
-    pub item: Label,
-    pub version: u32,
-}
-
-impl ItemJson {
-    /// The JSON of an item's version.
-    pub fn of(item: &ItemRef) -> Self {
-        ItemJson { host: item.host, item: item.item.clone(), version: item.version }
-    }
-
-    /// The item's version.
-    pub fn item(&self) -> ItemRef {
-        ItemRef { host: self.host, item: self.item.clone(), version: self.version }
-    }
-}
-
-/// Who bears the network fee; the three sum to 10^6.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(missing_docs)]
-pub struct FeeBearerJson {
-    pub payer_ppm: u32,
-    pub payee_ppm: u32,
-    pub platform_ppm: u32,
-}
-
-impl FeeBearerJson {
-    /// The JSON of a split of the fee.
-    pub fn of(bearer: &FeeBearer) -> Self {
-        FeeBearerJson {
-            payer_ppm: bearer.payer.parts(),
-            payee_ppm: bearer.payee.parts(),
-            platform_ppm: bearer.platform.parts(),
+/// The asset by whose scale decimals are read. The hint is not signed, so where the object's own asset is known another
+/// hint is refused: its scale would turn the same text into another number of minor units.
+fn hinted(hint: Option<AssetCode>, own: Option<AssetCode>, lookup: &dyn Lookup) -> Result<Option<Asset>, ApiError> {
+    match (hint, own) {
+        (Some(hint), Some(own)) if hint != own => {
+            Err(ApiError::invalid_params("asset", format!("is {hint}, but the amount is in {own}")))
         }
+        (Some(hint), _) => Ok(lookup.asset(&hint)),
+        (None, _) => Ok(None),
     }
-}
-
-const STATUSES: [(&str, AccountStatus); 4] = [
-    ("active", AccountStatus::Active),
-    ("debitFrozen", AccountStatus::DebitFrozen),
-    ("frozen", AccountStatus::Frozen),
-    ("closed", AccountStatus::Closed),
-];
-
-/// A status' name in JSON.
-pub fn status_name(status: AccountStatus) -> &'static str {
-    STATUSES.iter().find(|(_, s)| *s == status).map_or("unknown", |(n, _)| n)
-}
-
-/// The status with a name.
-pub fn status_from_name(name: &str) -> Option<AccountStatus> {
-    STATUSES.iter().find(|(n, _)| *n == name).map(|(_, s)| *s)
-}
-
-/// A mode's text: `instant`, `escrow`, `t+N` or `window`, as in order files.
-pub fn mode_text(mode: PayMode) -> String {
-    match mode {
-        PayMode::Instant => "instant".into(),
-        PayMode::Escrow => "escrow".into(),
-        PayMode::Maturing(days) => format!("t+{days}"),
-        PayMode::Window => "window".into(),
-    }
-}
-
-/// The mode of a text.
-pub fn mode_from_text(text: &str) -> Option<PayMode> {
-    match text {
-        "instant" => Some(PayMode::Instant),
-        "escrow" => Some(PayMode::Escrow),
-        "window" => Some(PayMode::Window),
-        _ => {
-            let days = text.strip_prefix("t+").filter(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit()))?;
-            days.parse().ok().map(PayMode::Maturing)
-        }
-    }
-}
-
-fn payee_text(payee: Payee) -> String {
-    match payee {
-        Payee::Account(account) => account.to_string(),
-        Payee::Creator => "creator".into(),
-        Payee::Host => "host".into(),
-        Payee::Origin => "origin".into(),
-        Payee::Network => "network".into(),
-    }
-}
-
-fn payee_from_text(text: &str) -> Result<Payee, ApiError> {
-    Ok(match text {
-        "creator" => Payee::Creator,
-        "host" => Payee::Host,
-        "origin" => Payee::Origin,
-        "network" => Payee::Network,
-        account => Payee::Account(account.parse().map_err(|_| {
-            ApiError::invalid_params("payee", "is creator, host, origin, network or an account (vo1…)")
-        })?),
-    })
-}
-
-fn ppm(field: &str, parts: u32) -> Result<Ppm, ApiError> {
-    Ppm::new(parts).ok_or_else(|| ApiError::invalid_params(field, "exceeds 1000000 parts per million"))
 }
 
 /// The JSON of an action.
@@ -422,15 +246,13 @@ pub fn to_json(action: &Action, lookup: &dyn Lookup) -> ActionJson {
             item: a.item.clone(),
             version: a.version,
             asset: a.asset,
-            price: match a.price {
-                Price::Fixed(price) => PriceJson::Fixed(amount(&a.asset, price)),
-                Price::Open { min, max } => PriceJson::Open { min: amount(&a.asset, min), max: amount(&a.asset, max) },
-            },
-            tax: a.tax.map(|t| TaxJson { rate_ppm: t.rate.parts(), inclusive: t.inclusive, account: t.account }),
+            price: PriceJson::of(&a.price, asset_of(&a.asset).as_ref()),
+            discount_ppm: a.discount.parts(),
+            tax: a.tax.as_ref().map(TaxJson::of),
             plan: a.plan.clone(),
             plan_version: a.plan_version,
             creator: a.creator,
-            terms: TermsJson { duration_ms: a.terms.duration_ms, units: a.terms.units, scope: a.terms.scope.clone() },
+            terms: TermsJson::of(&a.terms),
         },
         Action::Pay(a) => {
             let asset = lookup.item_asset(&a.item).and_then(|code| lookup.asset(&code));
@@ -439,6 +261,7 @@ pub fn to_json(action: &Action, lookup: &dyn Lookup) -> ActionJson {
                 order_id: a.order_id.clone(),
                 item: ItemJson::of(&a.item),
                 price: a.price.map(|p| AmountText::of(p, asset.as_ref())),
+                coupon: a.coupon.as_ref().map(CouponJson::of),
                 mode: mode_text(a.mode),
                 fee_bearer: FeeBearerJson::of(&a.fee_bearer),
                 expected_total: AmountText::of(a.expected_total, asset.as_ref()),
@@ -459,43 +282,32 @@ pub fn to_json(action: &Action, lookup: &dyn Lookup) -> ActionJson {
         Action::LockCollateral(a) => ActionJson::LockCollateral { asset: a.asset, amount: amount(&a.asset, a.amount) },
         Action::CloseWindow(a) => ActionJson::CloseWindow { asset: a.asset, window: a.window },
         Action::SettleWindow(a) => ActionJson::SettleWindow { asset: a.asset, window: a.window },
+        Action::SetKeys(a) => ActionJson::SetKeys(SetKeysJson::of(a, lookup)),
+        Action::SetTier(a) => ActionJson::SetTier(SetTierJson::of(a, lookup)),
+        Action::Hold(a) => ActionJson::Hold(HoldJson::of(a, lookup)),
+        Action::Capture(a) => ActionJson::Capture(CaptureJson::of(a, lookup)),
+        Action::Void(a) => ActionJson::Void(VoidJson::of(a, lookup)),
+        Action::OpenDispute(a) => ActionJson::OpenDispute(OpenDisputeJson::of(a, lookup)),
+        Action::Resolve(a) => ActionJson::Resolve(ResolveJson::of(a, lookup)),
+        Action::CreateCampaign(a) => ActionJson::CreateCampaign(CreateCampaignJson::of(a, lookup)),
+        Action::IssueCoupon(a) => ActionJson::IssueCoupon(IssueCouponJson::of(a, lookup)),
+        Action::ExpireCampaign(a) => ActionJson::ExpireCampaign(ExpireCampaignJson::of(a, lookup)),
+        Action::CreateMandate(a) => ActionJson::CreateMandate(CreateMandateJson::of(a, lookup)),
+        Action::Charge(a) => ActionJson::Charge(ChargeJson::of(a, lookup)),
+        Action::CancelMandate(a) => ActionJson::CancelMandate(CancelMandateJson::of(a, lookup)),
+        Action::Consume(a) => ActionJson::Consume(ConsumeJson::of(a, lookup)),
+        Action::HtlcLock(a) => ActionJson::HtlcLock(HtlcLockJson::of(a, lookup)),
+        Action::HtlcClaim(a) => ActionJson::HtlcClaim(HtlcClaimJson::of(a, lookup)),
+        Action::HtlcRefund(a) => ActionJson::HtlcRefund(HtlcRefundJson::of(a, lookup)),
+        Action::FxConvert(a) => ActionJson::FxConvert(FxConvertJson::of(a, lookup)),
+        Action::AnchorReport(a) => ActionJson::AnchorReport(AnchorReportJson::of(a, lookup)),
+        Action::Propose(a) => ActionJson::Propose(ProposeJson::of(a, lookup)),
+        Action::Approve(a) => ActionJson::Approve(ApproveJson::of(a, lookup)),
+        Action::UnlockCollateral(a) => ActionJson::UnlockCollateral(UnlockCollateralJson::of(a, lookup)),
+        Action::FundContribute(a) => ActionJson::FundContribute(FundContributeJson::of(a, lookup)),
+        Action::FundRelease(a) => ActionJson::FundRelease(FundReleaseJson::of(a, lookup)),
+        Action::ArchiveOrders(a) => ActionJson::ArchiveOrders(ArchiveOrdersJson::of(a, lookup)),
     }
-}
-
-/// The JSON of a plan's leg.
-pub fn leg_json(leg: &PlanLeg) -> LegJson {
-    LegJson {
-        payee: payee_text(leg.payee),
-        share: match leg.share {
-            Share::Rate(rate) => ShareJson::Ppm(rate.parts()),
-            Share::Fixed(fixed) => ShareJson::Fixed(AmountText::of(fixed, None)),
-        },
-        refund: refund_policy_json(leg.refund),
-    }
-}
-
-/// The JSON of a leg's refund policy.
-pub fn refund_policy_json(policy: RefundPolicy) -> RefundPolicyJson {
-    match policy {
-        RefundPolicy::Proportional => RefundPolicyJson::Proportional,
-        RefundPolicy::NonRefundable => RefundPolicyJson::NonRefundable,
-        RefundPolicy::BorneBy(account) => RefundPolicyJson::BorneBy(account),
-    }
-}
-
-fn leg(json: &LegJson) -> Result<PlanLeg, ApiError> {
-    Ok(PlanLeg {
-        payee: payee_from_text(&json.payee)?,
-        share: match &json.share {
-            ShareJson::Ppm(parts) => Share::Rate(ppm("share.ppm", *parts)?),
-            ShareJson::Fixed(amount) => Share::Fixed(amount.amount("share.fixed", None)?),
-        },
-        refund: match &json.refund {
-            RefundPolicyJson::Proportional => RefundPolicy::Proportional,
-            RefundPolicyJson::NonRefundable => RefundPolicy::NonRefundable,
-            RefundPolicyJson::BorneBy(account) => RefundPolicy::BorneBy(*account),
-        },
-    })
 }
 
 /// The action of a JSON. Rules that need state are the contract's; only what cannot be written in bytes fails here.
@@ -504,7 +316,6 @@ fn leg(json: &LegJson) -> Result<PlanLeg, ApiError> {
 /// The field that is wrong, by name.
 pub fn from_json(json: &ActionJson, lookup: &dyn Lookup) -> Result<Action, ApiError> {
     let known = |code: &AssetCode| lookup.asset(code);
-    let hinted = |code: &Option<AssetCode>| code.as_ref().and_then(known);
     Ok(match json {
         ActionJson::OpenAccount { account_kind, policy, salt, account } => {
             let kind = AccountKind::from_name(account_kind)
@@ -551,7 +362,18 @@ pub fn from_json(json: &ActionJson, lookup: &dyn Lookup) -> Result<Action, ApiEr
             version: *version,
             legs: legs.iter().map(leg).collect::<Result<_, _>>()?,
         }),
-        ActionJson::RegisterItem { item, version, asset, price, tax, plan, plan_version, creator, terms } => {
+        ActionJson::RegisterItem {
+            item,
+            version,
+            asset,
+            price,
+            discount_ppm,
+            tax,
+            plan,
+            plan_version,
+            creator,
+            terms,
+        } => {
             let known = known(asset);
             Action::RegisterItem(RegisterItem {
                 item: item.clone(),
@@ -564,6 +386,7 @@ pub fn from_json(json: &ActionJson, lookup: &dyn Lookup) -> Result<Action, ApiEr
                         max: max.amount("price.open.max", known.as_ref())?,
                     },
                 },
+                discount: ppm("discountPpm", *discount_ppm)?,
                 tax: match tax {
                     Some(t) => Some(TaxRule {
                         rate: ppm("tax.ratePpm", t.rate_ppm)?,
@@ -578,20 +401,17 @@ pub fn from_json(json: &ActionJson, lookup: &dyn Lookup) -> Result<Action, ApiEr
                 terms: Terms { duration_ms: terms.duration_ms, units: terms.units, scope: terms.scope.clone() },
             })
         }
-        ActionJson::Pay { origin, order_id, item, price, mode, fee_bearer, expected_total, asset } => {
-            let asset = hinted(asset);
+        ActionJson::Pay { origin, order_id, item, price, coupon, mode, fee_bearer, expected_total, asset } => {
+            let asset = hinted(*asset, lookup.item_asset(&item.item()), lookup)?;
             Action::Pay(Pay {
                 origin: *origin,
                 order_id: order_id.clone(),
                 item: item.item(),
                 price: price.as_ref().map(|p| p.amount("price", asset.as_ref())).transpose()?,
+                coupon: coupon.as_ref().map(CouponJson::coupon),
                 mode: mode_from_text(mode)
                     .ok_or_else(|| ApiError::invalid_params("mode", "is instant, escrow, t+N or window"))?,
-                fee_bearer: FeeBearer {
-                    payer: ppm("feeBearer.payerPpm", fee_bearer.payer_ppm)?,
-                    payee: ppm("feeBearer.payeePpm", fee_bearer.payee_ppm)?,
-                    platform: ppm("feeBearer.platformPpm", fee_bearer.platform_ppm)?,
-                },
+                fee_bearer: fee_bearer.bearer()?,
                 expected_total: expected_total.amount("expectedTotal", asset.as_ref())?,
             })
         }
@@ -599,7 +419,7 @@ pub fn from_json(json: &ActionJson, lookup: &dyn Lookup) -> Result<Action, ApiEr
         ActionJson::Refund { order, refund_id, amount, reason, asset } => Action::Refund(Refund {
             order: order.key(),
             refund_id: refund_id.clone(),
-            amount: amount.amount("amount", hinted(asset).as_ref())?,
+            amount: amount.amount("amount", hinted(*asset, lookup.order_asset(&order.key()), lookup)?.as_ref())?,
             reason: reason.clone(),
         }),
         ActionJson::LockCollateral { asset, amount } => Action::LockCollateral(LockCollateral {
@@ -612,5 +432,30 @@ pub fn from_json(json: &ActionJson, lookup: &dyn Lookup) -> Result<Action, ApiEr
         ActionJson::SettleWindow { asset, window } => {
             Action::SettleWindow(SettleWindow { asset: *asset, window: *window })
         }
+        ActionJson::SetKeys(json) => Action::SetKeys(json.action(lookup)?),
+        ActionJson::SetTier(json) => Action::SetTier(json.action(lookup)?),
+        ActionJson::Hold(json) => Action::Hold(json.action(lookup)?),
+        ActionJson::Capture(json) => Action::Capture(json.action(lookup)?),
+        ActionJson::Void(json) => Action::Void(json.action(lookup)?),
+        ActionJson::OpenDispute(json) => Action::OpenDispute(json.action(lookup)?),
+        ActionJson::Resolve(json) => Action::Resolve(json.action(lookup)?),
+        ActionJson::CreateCampaign(json) => Action::CreateCampaign(json.action(lookup)?),
+        ActionJson::IssueCoupon(json) => Action::IssueCoupon(json.action(lookup)?),
+        ActionJson::ExpireCampaign(json) => Action::ExpireCampaign(json.action(lookup)?),
+        ActionJson::CreateMandate(json) => Action::CreateMandate(json.action(lookup)?),
+        ActionJson::Charge(json) => Action::Charge(json.action(lookup)?),
+        ActionJson::CancelMandate(json) => Action::CancelMandate(json.action(lookup)?),
+        ActionJson::Consume(json) => Action::Consume(json.action(lookup)?),
+        ActionJson::HtlcLock(json) => Action::HtlcLock(json.action(lookup)?),
+        ActionJson::HtlcClaim(json) => Action::HtlcClaim(json.action(lookup)?),
+        ActionJson::HtlcRefund(json) => Action::HtlcRefund(json.action(lookup)?),
+        ActionJson::FxConvert(json) => Action::FxConvert(json.action(lookup)?),
+        ActionJson::AnchorReport(json) => Action::AnchorReport(json.action(lookup)?),
+        ActionJson::Propose(json) => Action::Propose(json.action(lookup)?),
+        ActionJson::Approve(json) => Action::Approve(json.action(lookup)?),
+        ActionJson::UnlockCollateral(json) => Action::UnlockCollateral(json.action(lookup)?),
+        ActionJson::FundContribute(json) => Action::FundContribute(json.action(lookup)?),
+        ActionJson::FundRelease(json) => Action::FundRelease(json.action(lookup)?),
+        ActionJson::ArchiveOrders(json) => Action::ArchiveOrders(json.action(lookup)?),
     })
 }

@@ -1,0 +1,177 @@
+//! Reads of single objects: campaigns, coupons, mandates, plans, items, windows, locks, proposals, and lists of orders.
+
+use clap::Subcommand;
+use color_eyre::eyre::Result;
+use serde::Serialize;
+use vostro_client::api::ledger::OrderList;
+use vostro_types::{AssetCode, Label};
+
+use super::super::remote::NodeArgs;
+use super::flatten;
+use crate::output::{Output, Usage, table};
+
+/// The verbs that read single objects.
+#[derive(Subcommand, Debug)]
+pub enum ObjectCommand {
+    /// A campaign of coupons
+    Campaign {
+        /// The platform that opened it: vo1… or its name
+        platform: String,
+        /// Its name there
+        campaign: String,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+    /// A coupon and the order it was used for
+    Coupon {
+        /// The platform that issued it: vo1… or its name
+        platform: String,
+        /// Its serial there
+        serial: String,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+    /// A mandate
+    Mandate {
+        /// Who is charged: vo1… or a name of the genesis
+        payer: String,
+        /// Its name there
+        mandate: String,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+    /// A version of a split plan
+    Plan {
+        /// Whose: vo1… or its name
+        platform: String,
+        /// Its name there
+        plan: String,
+        /// Its version
+        #[arg(default_value_t = 1)]
+        version: u32,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+    /// A version of an item
+    Item {
+        /// The platform that hosts it: vo1… or its name
+        host: String,
+        /// Its name there
+        item: String,
+        /// Its version [default: the newest]
+        version: Option<u32>,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+    /// A netting window
+    Window {
+        /// The asset netted
+        asset: AssetCode,
+        /// Its number [default: the open one]
+        window: Option<u64>,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+    /// Money locked to a hash
+    Htlc {
+        /// Who locked it: vo1… or a name of the genesis
+        owner: String,
+        /// The lock's name there
+        id: String,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+    /// A proposed change of a parameter
+    Proposal {
+        /// Who proposed: vo1… or its name
+        proposer: String,
+        /// Its name there
+        proposal: String,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+    /// Orders that a platform sold or an account paid
+    Orders {
+        /// The platform that sold them: vo1… or its name
+        #[arg(long, conflicts_with = "account")]
+        platform: Option<String>,
+        /// Who paid them: vo1… or a name of the genesis
+        #[arg(long)]
+        account: Option<String>,
+        /// How many lines
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
+        limit: u32,
+        /// Where an earlier page ended
+        #[arg(long)]
+        cursor: Option<String>,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        node: NodeArgs,
+    },
+}
+
+/// Runs one of these verbs.
+///
+/// # Errors
+/// No answer, or nothing there.
+pub(super) async fn run(command: ObjectCommand, output: Output) -> Result<()> {
+    match command {
+        ObjectCommand::Campaign { platform, campaign, node } => {
+            show(&node.client()?.campaign(&platform, &Label::new(campaign)?).await?, output)
+        }
+        ObjectCommand::Coupon { platform, serial, node } => {
+            show(&node.client()?.coupon(&platform, &Label::new(serial)?).await?, output)
+        }
+        ObjectCommand::Mandate { payer, mandate, node } => {
+            show(&node.client()?.mandate(&payer, &Label::new(mandate)?).await?, output)
+        }
+        ObjectCommand::Plan { platform, plan, version, node } => {
+            show(&node.client()?.plan(&platform, &Label::new(plan)?, version).await?, output)
+        }
+        ObjectCommand::Item { host, item, version, node } => {
+            show(&node.client()?.item(&host, &Label::new(item)?, version).await?, output)
+        }
+        ObjectCommand::Window { asset, window, node } => show(&node.client()?.window(&asset, window).await?, output),
+        ObjectCommand::Htlc { owner, id, node } => show(&node.client()?.htlc(&owner, &Label::new(id)?).await?, output),
+        ObjectCommand::Proposal { proposer, proposal, node } => {
+            show(&node.client()?.proposal(&proposer, &Label::new(proposal)?).await?, output)
+        }
+        ObjectCommand::Orders { platform, account, limit, cursor, node } => {
+            let (client, chain) = node.connect().await?;
+            let list = match (platform, account) {
+                (Some(platform), None) => client.orders_sold_by(&platform, cursor.as_deref(), Some(limit)).await?,
+                (None, Some(account)) => {
+                    client.orders_paid_by(&chain.account(&account)?, cursor.as_deref(), Some(limit)).await?
+                }
+                _ => return Err(Usage("name either --platform or --account".into()).into()),
+            };
+            output.show(&list, || orders_text(&list))
+        }
+    }
+}
+
+fn show<T: Serialize>(value: &T, output: Output) -> Result<()> {
+    let json = serde_json::to_value(value)?;
+    output.show(&json, || flatten("", &json).join("\n"))
+}
+
+fn orders_text(list: &OrderList) -> String {
+    let row = |line: &vostro_client::api::ledger::OrderLine| {
+        let time = super::super::genesis::rfc3339(line.placed_at.0);
+        let total = format!("{} {}", line.total.shown(), line.asset);
+        [time, line.order_id.to_string(), line.state.clone(), total, line.item.item.to_string()]
+    };
+    let text = table(["placed", "order", "state", "total", "item"], list.orders.iter().map(row));
+    match &list.next_cursor {
+        Some(cursor) => format!("{text}\nmore: --cursor {cursor}"),
+        None => text,
+    }
+}
