@@ -10,6 +10,10 @@ use tracing_subscriber::EnvFilter;
 use vostro_node::cli::{self, Cli};
 use vostro_node::output;
 
+/// Executing payments makes many short-lived keys and values: docs/adr/0011-an-allocator-of-our-own.md has figures.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let colour = output::colour_allowed(std::io::stderr().is_terminal());

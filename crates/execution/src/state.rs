@@ -8,6 +8,7 @@
 //! base       what is stored (or MemState)
 //! ```
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 
@@ -112,17 +113,20 @@ impl<S: StateRead + ?Sized> StateRead for Layered<'_, S> {
     }
 }
 
-/// State under execution: reads through to a base and collects what is written.
+/// State under execution: reads through to a base and collects what is written. What was read once is not read from the
+/// base again, because most actions of a block read the same few settings, items and platforms.
 #[derive(Debug)]
 pub struct Overlay<'a, S: StateRead + ?Sized> {
     base: &'a S,
     written: Changes,
+    /// What the base has at keys that were asked for: at most what a block's actions read.
+    read: RefCell<Changes>,
 }
 
 impl<'a, S: StateRead + ?Sized> Overlay<'a, S> {
     /// Nothing written over `base`.
     pub fn new(base: &'a S) -> Self {
-        Overlay { base, written: Changes::new() }
+        Overlay { base, written: Changes::new(), read: RefCell::default() }
     }
 
     /// Sets the value at `key`.
@@ -137,9 +141,22 @@ impl<'a, S: StateRead + ?Sized> Overlay<'a, S> {
 
     /// What differs from the base: writes that leave a key as it was are not among them.
     pub fn into_changes(self) -> Changes {
-        let Overlay { base, mut written } = self;
-        written.retain(|key, value| base.get(key) != *value);
+        let Overlay { base, mut written, read } = self;
+        let read = read.into_inner();
+        written.retain(|key, value| match read.get(key) {
+            Some(before) => before != value,
+            None => base.get(key) != *value,
+        });
         written
+    }
+
+    fn stored(&self, key: &[u8]) -> Option<Vec<u8>> {
+        if let Some(before) = self.read.borrow().get(key) {
+            return before.clone();
+        }
+        let before = self.base.get(key);
+        self.read.borrow_mut().insert(key.to_vec(), before.clone());
+        before
     }
 }
 
@@ -147,7 +164,7 @@ impl<S: StateRead + ?Sized> StateRead for Overlay<'_, S> {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         match self.written.get(key) {
             Some(written) => written.clone(),
-            None => self.base.get(key),
+            None => self.stored(key),
         }
     }
 
