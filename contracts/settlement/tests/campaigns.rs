@@ -465,6 +465,94 @@ fn a_coupon_is_restored_only_by_a_full_refund_while_its_campaign_runs() {
     assert!(w.used(w.p, "1").is_some());
 }
 
+/// alice reserves q's "x", which is all carol's, at p for 199.00 with a coupon of 50.00: p pays 30.00 of it, q 20.00.
+fn held() -> World {
+    let mut w = sale();
+    w.offer(w.q, "x", vec![leg(Payee::Creator, 1_000_000)], None);
+    let coupon = Some(CouponRef { platform: w.p, serial: label("1") });
+    let order = Hold { coupon, expected_total: fen(14_900), ..hold(w.p, "h", w.q, "x", 19_900) };
+    w.ok(w.alice, Action::Hold(order));
+    assert_eq!((w.available(w.alice), w.used(w.p, "1")), (85_100, Some(key(w.p, "h"))));
+    w
+}
+
+#[test]
+fn a_hold_with_a_coupon_is_captured_in_part_voided_or_timed_out() {
+    let base = held();
+    let before = [base.p, base.q].map(|a| base.available(a));
+    let all = [before[0] + 3_000, before[1] + 2_000];
+    let sponsors = |w: &World| [w.p, w.q].map(|a| w.available(a));
+
+    let mut w = base.clone();
+    w.ok(w.p, capture(w.p, "h", 9_950));
+    assert_eq!((w.available(w.alice), sponsors(&w)), (92_550, [before[0] + 1_500, before[1] + 1_000]));
+    assert!(w.used(w.p, "1").is_some());
+    let receipt = w.ok(w.p, refund(w.p, "h", "r", 9_950));
+    assert!(receipt.events.iter().any(|e| matches!(e, Event::CouponRestored { .. })), "{receipt:?}");
+    assert_eq!((w.available(w.alice), sponsors(&w), w.used(w.p, "1")), (100_000, all, None));
+
+    let mut w = base.clone();
+    w.ok(w.p, void(w.p, "h"));
+    assert_eq!((w.available(w.alice), sponsors(&w), w.used(w.p, "1")), (100_000, all, None));
+    assert!(buy(&mut w, "1", 19_900, 5_000).applied());
+
+    let mut w = base.clone();
+    w.wait(5_001); // of 10 s that the campaign runs
+    assert_eq!((w.available(w.alice), sponsors(&w), w.used(w.p, "1")), (100_000, all, None));
+
+    // The hold outlives the campaign: its money comes back, its coupon does not.
+    let mut w = base.clone();
+    w.ok(w.p, expire("sale"));
+    w.wait(5_001);
+    assert_eq!(w.available(w.alice), 100_000);
+    assert_eq!(sponsors(&w), [all[0] + 3_000, all[1] + 2_000]);
+    assert!(w.used(w.p, "1").is_some());
+}
+
+#[test]
+fn a_dispute_that_gives_all_back_restores_the_coupon() {
+    for (share, restored) in [(1_000_000, true), (999_999, false)] {
+        let mut w = sale();
+        let order = Pay { mode: PayMode::Escrow, ..pay(w.p, "e", w.q, "book", 19_900) };
+        w.ok(w.alice, with_coupon(order, "1", 5_000));
+        w.ok(w.alice, dispute(w.p, "e"));
+        w.ok(w.arbiter, resolve(w.p, "e", share));
+        assert_eq!(w.used(w.p, "1").is_none(), restored || w.order(w.p, "e").refundable().is_zero());
+    }
+}
+
+#[test]
+fn an_archived_order_keeps_its_coupon() {
+    let mut w = World::with(|p| (p.archive_ms, p.dispute_ms) = (1, 1), false);
+    w.deposit(w.alice, 20_000);
+    w.deposit(w.p, 10_000);
+    w.offer(w.p, "own", seventy(), None);
+    let new = campaign(&w, "sale", &[(w.p, 1_000_000)]);
+    assert!(w.open_campaign(w.p, new).applied());
+    w.ok(w.p, issue("sale", "1", None));
+    let order = with_coupon(pay(w.p, "o", w.p, "own", 19_900), "1", 5_000);
+    w.ok(w.alice, order.clone());
+    w.wait(5);
+    w.ok(w.p, archive(&["o"]));
+    assert_eq!(refusal(&w.run(w.alice, order)), (0, "replayed".into()));
+    assert_eq!(w.used(w.p, "1"), Some(key(w.p, "o")));
+    let again = with_coupon(pay(w.p, "x", w.p, "own", 5_000), "1", 5_000);
+    assert_eq!(w.no(w.alice, again), (611, "used".into()));
+}
+
+#[test]
+fn sponsors_that_are_users_keep_to_their_limits() {
+    let mut w = World::with(|p| p.tiers[0].daily = fen(6_000), false);
+    w.deposit(w.alice, 20_000);
+    w.deposit(w.p, 20_000);
+    let shares = |w: &World| [(w.alice, 500_000), (w.p, 500_000)];
+    for (name, expected) in [("a", (0, "applied")), ("b", (802, "amount"))] {
+        let new = campaign(&w, name, &shares(&w));
+        let receipt = w.open_campaign(w.p, new);
+        assert_eq!(refusal(&receipt), (expected.0, expected.1.to_string()));
+    }
+}
+
 #[test]
 fn a_batch_opens_issues_and_redeems() {
     let mut w = market();

@@ -318,6 +318,34 @@ fn anybody_may_be_charged_by_anybody_they_let() {
 }
 
 #[test]
+fn a_charge_whose_order_is_archived_is_still_answered() {
+    let mut w = World::with(|p| (p.archive_ms, p.dispute_ms) = (1, 1), false);
+    w.deposit(w.alice, 10_000);
+    w.offer(w.q, "book", seventy(), None);
+    let new = mandate(&w, "m");
+    w.ok(w.alice, Action::CreateMandate(new));
+    assert!(take(&mut w, 0, |_| {}).applied());
+    w.wait(5);
+    w.ok(w.p, archive(&["c0"]));
+    assert_eq!(refusal(&take(&mut w, 0, |_| {})), (0, "replayed".into()));
+    assert_eq!(refusal(&take(&mut w, 0, |c| priced(c, 1))), (502, "archived".into()));
+    assert_eq!(refusal(&take(&mut w, 0, |c| c.order_id = label("x"))), (502, "order_id".into()));
+}
+
+#[test]
+fn charges_count_toward_the_payers_limits() {
+    let mut w = World::with(|p| p.tiers[0].daily = fen(5_000), false);
+    w.deposit(w.alice, 10_000);
+    w.offer(w.q, "book", seventy(), None);
+    let new = mandate(&w, "m");
+    w.ok(w.alice, Action::CreateMandate(new));
+    assert!(take(&mut w, 0, |_| {}).applied());
+    w.wait(1_000);
+    assert_eq!(refusal(&take(&mut w, 1, |_| {})), (802, "amount".into()));
+    assert!(take(&mut w, 1, |c| priced(c, 2_000)).applied(), "the period was not used");
+}
+
+#[test]
 fn cancelling() {
     check(
         &subscribed(),
