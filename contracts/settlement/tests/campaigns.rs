@@ -511,13 +511,13 @@ fn a_hold_with_a_coupon_is_captured_in_part_voided_or_timed_out() {
 
 #[test]
 fn a_dispute_that_gives_all_back_restores_the_coupon() {
-    for (share, restored) in [(1_000_000, true), (999_999, false)] {
+    for (share, restored) in [(1_000_000, true), (500_000, false)] {
         let mut w = sale();
         let order = Pay { mode: PayMode::Escrow, ..pay(w.p, "e", w.q, "book", 19_900) };
         w.ok(w.alice, with_coupon(order, "1", 5_000));
         w.ok(w.alice, dispute(w.p, "e"));
         w.ok(w.arbiter, resolve(w.p, "e", share));
-        assert_eq!(w.used(w.p, "1").is_none(), restored || w.order(w.p, "e").refundable().is_zero());
+        assert_eq!(w.used(w.p, "1").is_none(), restored);
     }
 }
 
@@ -542,7 +542,7 @@ fn an_archived_order_keeps_its_coupon() {
 
 #[test]
 fn sponsors_that_are_users_keep_to_their_limits() {
-    let mut w = World::with(|p| p.tiers[0].daily = fen(6_000), false);
+    let mut w = World::with(|p| p.limits[0].daily = fen(6_000), false);
     w.deposit(w.alice, 20_000);
     w.deposit(w.p, 20_000);
     let shares = |w: &World| [(w.alice, 500_000), (w.p, 500_000)];

@@ -334,7 +334,7 @@ fn a_charge_whose_order_is_archived_is_still_answered() {
 
 #[test]
 fn charges_count_toward_the_payers_limits() {
-    let mut w = World::with(|p| p.tiers[0].daily = fen(5_000), false);
+    let mut w = World::with(|p| p.limits[0].daily = fen(5_000), false);
     w.deposit(w.alice, 10_000);
     w.offer(w.q, "book", seventy(), None);
     let new = mandate(&w, "m");
