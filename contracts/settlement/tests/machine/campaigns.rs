@@ -38,7 +38,7 @@ pub(crate) fn action(w: &World, op: &Op) -> Chosen {
         (41, _) => expire_campaign(w, op),
         (42 | 43, 0..5) => redeem_coupon(w, op),
         (42 | 43, _) => refund_order(w, op).or_else(|| redeem_coupon(w, op)),
-        (44, 0..6) => create_mandate(w, op),
+        (44, 0..7) => create_mandate(w, op),
         (_, 7) => cancel_mandate(w, op),
         _ => charge_mandate(w, op),
     }
