@@ -305,7 +305,7 @@ pub struct ArchivedJson {
 #[serde(untagged)]
 pub enum OrderAnswer {
     /// What is left of an archived order.
-    Archived(ArchivedJson),
+    Archived(Box<ArchivedJson>),
     /// An order.
     Kept(Box<OrderView>),
 }

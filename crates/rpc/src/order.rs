@@ -134,7 +134,7 @@ fn shown(view: &View<'_>, key: &OrderKey) -> Result<OrderAnswer, ApiError> {
         ApiError::not_found(format!("there is no order {:?} of that platform", key.order_id.as_str()))
             .about([key.order_id.as_str()])
     })?;
-    Ok(OrderAnswer::Archived(ArchivedJson {
+    Ok(OrderAnswer::Archived(Box::new(ArchivedJson {
         platform,
         order_id: key.order_id.clone(),
         state: archived.state.name().into(),
@@ -142,7 +142,7 @@ fn shown(view: &View<'_>, key: &OrderKey) -> Result<OrderAnswer, ApiError> {
         digest: archived.digest,
         placed_by: archived.tx,
         proof: None,
-    }))
+    })))
 }
 
 fn dispute_json(dispute: read::Dispute) -> DisputeJson {

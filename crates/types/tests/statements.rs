@@ -1,7 +1,6 @@
 //! The bytes validators sign, put together here a second time from their parts.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[allow(dead_code)] // one value of everything, of which this needs two
 mod samples;
 
 use vostro_crypto::Domain;

@@ -71,7 +71,7 @@ fn when(time: Time) -> String {
 /// A span of milliseconds in the largest unit that tells it whole.
 fn span(ms: u64) -> String {
     let units = [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"), (1, "millisecond")];
-    let (length, unit) = units.into_iter().find(|(length, _)| ms % length == 0).unwrap_or((1, "millisecond"));
+    let (length, unit) = units.into_iter().find(|(length, _)| ms.is_multiple_of(*length)).unwrap_or((1, "millisecond"));
     match ms / length {
         1 => format!("1 {unit}"),
         n => format!("{n} {unit}s"),
