@@ -9,6 +9,7 @@
 
 mod agreement;
 mod boot;
+mod filter;
 mod rejoin;
 mod views;
 
@@ -20,7 +21,7 @@ use vostro_types::{Block, BlockId, Certificate, Height, Time, ValidatorIndex, Va
 
 use crate::effects::{Effect, Effects, Input, Record, Seq, To, Withheld};
 use crate::guard::{Guard, GuardMark};
-use crate::message::{Justification, MESSAGE_VERSION, Message, Signed, Verified, ViewChange};
+use crate::message::{Justification, MESSAGE_VERSION, Message, PrePrepare, Signed, Verified, ViewChange};
 use crate::pacemaker::{Clock, Ticks, Timing};
 use crate::view_change::ViewChanges;
 use crate::votes::{VIEW_WINDOW, Votes};
@@ -93,6 +94,15 @@ struct Proposal {
     id: BlockId,
     fresh: bool,
     progress: Progress,
+}
+
+impl Proposal {
+    /// Whether the same proposal with another justification replaces this one. The primary does not sign the
+    /// justification, and any quorum of claims is one: whoever passed the proposal on may have exchanged it, and so made
+    /// a block that is carried over look fresh and too old.
+    fn gives_way_to(&self, p: &PrePrepare) -> bool {
+        self.fresh && !p.is_fresh() && matches!(self.progress, Progress::Early | Progress::Refused)
+    }
 }
 
 /// A block asked of the host.
@@ -223,7 +233,7 @@ pub struct Replica {
     tip: Tip,
     instance: Instance,
     demand: bool,
-    /// Messages of the next height, one a validator and kind.
+    /// Messages of the next height, one a validator and kind: see [`Replica::keeps_later`].
     next: BTreeMap<(u8, ValidatorIndex), Verified>,
     /// Those of them whose height has come.
     ready: VecDeque<Verified>,

@@ -32,15 +32,24 @@ impl ViewChanges {
         *highest = view.max(*highest);
     }
 
+    /// Whether this validator is known to have signed a view-change for `view` or a later one.
+    pub(crate) fn has_heard(&self, from: ValidatorIndex, view: View) -> bool {
+        self.highest.get(&from).is_some_and(|highest| *highest >= view)
+    }
+
+    /// Whether a request says more than the latest of its sender, or brings the block that one lacks.
+    pub(crate) fn is_newer(&self, from: ValidatorIndex, change: &ViewChange, keep_block: bool) -> bool {
+        let brings_block = keep_block && change.block.is_some();
+        self.latest.get(&from).is_none_or(|known| {
+            change.view > known.view || (change.view == known.view && brings_block && known.block.is_none())
+        })
+    }
+
     /// Adds a request. The attached block is kept only if `keep_block`: it serves the primary of that view alone.
     pub(crate) fn add(&mut self, from: ValidatorIndex, change: &ViewChange, signature: Signature, keep_block: bool) {
         self.hear(from, change.view);
-        let block = change.block.clone().filter(|_| keep_block);
-        let newer = self.latest.get(&from).is_none_or(|known| {
-            change.view > known.view || (change.view == known.view && block.is_some() && known.block.is_none())
-        });
-        if newer {
-            let prepared = change.prepared.clone();
+        if self.is_newer(from, change, keep_block) {
+            let (prepared, block) = (change.prepared.clone(), change.block.clone().filter(|_| keep_block));
             self.latest.insert(from, Request { view: change.view, prepared, block, signature });
         }
     }

@@ -181,20 +181,23 @@ fn agreement_and_progress_in_all_weathers() {
         return;
     }
     let seeds = number("VOSTRO_SEEDS").unwrap_or(300);
-    let (mut blocks, mut changes, mut accused, mut crashes, mut slowest) = (0, 0, 0, 0, 0);
+    let (mut blocks, mut changes, mut accused, mut crashes, mut slowest, mut ignored) = (0, 0, 0, 0, 0, 0);
     for seed in 0..seeds {
         let world = run(seed, Losses::None);
         blocks += world.decided.len();
         changes += world.sends.get("view-change").copied().unwrap_or(0);
         accused += world.evidence.len();
         slowest = slowest.max(world.recovered_in);
+        ignored += world.ignored;
         crashes += world.lines.iter().filter(|l| l.contains(" crashes")).count();
     }
     println!(
-        "{seeds} seeds: {blocks} blocks, {changes} view-changes, {crashes} crashes, {accused} contradictions proved"
+        "{seeds} seeds: {blocks} blocks, {changes} view-changes, {crashes} crashes, {accused} contradictions proved, \
+         {ignored} messages ignored"
     );
     // the runs must have met what they are about
     assert!(blocks as u64 > 5 * seeds && changes > seeds && accused > 0 && crashes > 0);
+    assert!(ignored > seeds, "the filter let everything through, so what it ignores was never compared");
 }
 
 /// Lost disks: agreement, no contradiction over any number of lives, nobody votes where a former life can have signed (the

@@ -284,6 +284,8 @@ pub struct Snapshot {
     pub proposed: u64,
     /// Messages refused since boot.
     pub refused_messages: u64,
+    /// Messages since boot that would have changed nothing, and were not verified.
+    pub ignored_messages: u64,
     /// Contradictions of validators seen since boot.
     pub evidence: u64,
     /// Pieces of evidence that wait for a block.
@@ -525,8 +527,15 @@ impl Engine {
     }
 
     fn message(&mut self, from: Option<ValidatorIndex>, bytes: &[u8], actions: &mut Vec<Action>) {
-        let verified = Signed::decode(bytes).and_then(|signed| signed.verify(&self.chain, &self.validators));
-        match verified {
+        let signed = match Signed::decode(bytes) {
+            // A signature costs more than everything else about a message that changes nothing.
+            Ok(signed) if self.replica.ignores(self.now, &signed) => {
+                self.figures.ignored_messages += 1;
+                return;
+            }
+            other => other,
+        };
+        match signed.and_then(|signed| signed.verify(&self.chain, &self.validators)) {
             Ok(message) => {
                 // A message that its sender's own connection brought was sent in this life of the process: a connection
                 // does not outlive it, and what waited for an earlier one is dropped with it.

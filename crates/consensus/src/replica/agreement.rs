@@ -10,8 +10,10 @@ use vostro_types::{
 
 use crate::effects::{Effect, Offence, Record};
 use crate::message::{DecidedBlock, Message, PrePrepare, Signed, Status, Verified, Vote};
+use crate::pacemaker::Ticks;
 use crate::votes::Added;
 
+use super::filter::kind_of;
 use super::{Instance, Progress, Proposal, Replica, Tip};
 
 impl Replica {
@@ -44,23 +46,16 @@ impl Replica {
         }
     }
 
-    /// A message of a height this node has not reached. Of the next height one a validator and kind is kept (of
-    /// proposals only that of view 0); the rest will be repeated. That this node is behind only a certificate can tell:
-    /// it asks for one by telling its own height.
+    /// A message of a height this node has not reached. Of the next height one a validator and kind is kept; the rest
+    /// will be repeated. That this node is behind only a certificate can tell: it asks for one by telling its own height.
     fn on_later(&mut self, from: ValidatorIndex, verified: Verified) {
-        let message = verified.message();
-        let is_next = message.height() == self.instance.height.next();
-        let kind = match message {
-            Message::PrePrepare(p) => (p.view.0 == 0).then_some(0),
-            Message::Prepare(_) => Some(1),
-            Message::Commit(_) => Some(2),
-            Message::ViewChange(_) => Some(3),
-            Message::Status(_) => None,
-        };
-        if let Some(kind) = kind.filter(|_| is_next) {
+        let height = verified.message().height();
+        if self.keeps_later(from, verified.message())
+            && let Some(kind) = kind_of(verified.message())
+        {
             self.next.insert((kind, from), verified.without_attachment());
         }
-        if !is_next || self.clock.ticks() >= self.instance.started.plus(self.timing.rebroadcast_ms) {
+        if self.answers_later(self.clock.ticks(), from, height) {
             self.answer(from);
         }
     }
@@ -109,10 +104,7 @@ impl Replica {
                 self.accuse(validator, Contradiction::proposals(view, first, second));
                 return;
             }
-            // The primary does not sign the justification, and any quorum of claims is one: whoever passed the proposal
-            // on may have exchanged it, and so made a block that is carried over look fresh and too old.
-            let stuck = matches!(known.progress, Progress::Early | Progress::Refused);
-            if !(known.fresh && !p.is_fresh() && stuck) {
+            if !known.gives_way_to(p) {
                 return;
             }
         }
@@ -339,10 +331,13 @@ impl Replica {
         if height == self.instance.height && self.instance.repeat_at.is_none() {
             self.instance.repeat_at = Some(now.plus(self.timing.rebroadcast_ms));
         }
-        let due = self.behind.is_none_or(|(h, at)| height > h || now >= at.plus(self.timing.rebroadcast_ms));
-        if due {
+        if self.is_fetch_due(now, height) {
             self.behind = Some((height, now));
             self.out.push(Effect::Behind { height, from });
         }
+    }
+
+    pub(super) fn is_fetch_due(&self, now: Ticks, height: Height) -> bool {
+        self.behind.is_none_or(|(h, at)| height > h || now >= at.plus(self.timing.rebroadcast_ms))
     }
 }

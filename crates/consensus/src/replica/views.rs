@@ -221,19 +221,35 @@ impl Replica {
         self.send_status(To::One(peer));
     }
 
-    /// A message of a decided height: its sender may have missed the decision. Votes that come just after it are the
-    /// rule, not a sign of that.
+    /// A message of a decided height: its sender may have missed the decision.
     pub(super) fn on_earlier(&mut self, from: ValidatorIndex, height: Height) {
-        let settled = self.clock.ticks() >= self.instance.started.plus(self.timing.rebroadcast_ms);
-        if height < self.tip.height || settled {
+        if self.answers_earlier(self.clock.ticks(), from, height) {
             self.answer(from);
         }
+    }
+
+    /// Votes that come just after a decision are the rule, and no sign that their sender missed it.
+    pub(super) fn answers_earlier(&self, now: Ticks, from: ValidatorIndex, height: Height) -> bool {
+        (height < self.tip.height || self.is_settled(now)) && self.is_answer_due(now, from)
+    }
+
+    /// Votes of the next height that come just before a decision are the rule, too.
+    pub(super) fn answers_later(&self, now: Ticks, from: ValidatorIndex, height: Height) -> bool {
+        (height > self.instance.height.next() || self.is_settled(now)) && self.is_answer_due(now, from)
+    }
+
+    fn is_settled(&self, now: Ticks) -> bool {
+        now >= self.instance.started.plus(self.timing.rebroadcast_ms)
+    }
+
+    pub(super) fn is_answer_due(&self, now: Ticks, peer: ValidatorIndex) -> bool {
+        self.answered.get(&peer).is_none_or(|at| now >= at.plus(self.timing.rebroadcast_ms))
     }
 
     /// Tells one validator the decided height, at most once a repeat interval.
     pub(super) fn answer(&mut self, peer: ValidatorIndex) {
         let now = self.clock.ticks();
-        if self.answered.get(&peer).is_none_or(|at| now >= at.plus(self.timing.rebroadcast_ms)) {
+        if self.is_answer_due(now, peer) {
             self.answered.insert(peer, now);
             self.send_status(To::One(peer));
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use vostro_consensus::{
     Config, DecidedBlock, Effect, Effects, GuardMark, GuardRefusal, Input, Message, Offence, Position, Record, Replica,
-    Seq, Signed, Statement, Timing, To, Waiting, Withheld,
+    Seq, Signed, Statement, Timing, To, Verified, Waiting, Withheld,
 };
 use vostro_crypto::{Hash, sha256};
 use vostro_types::{Block, BlockId, Height, Time, ValidatorIndex, View};
@@ -23,6 +23,8 @@ fn careless() -> GuardMark {
 
 /// Lines of trace that a failure prints.
 const TRACE: usize = 80;
+/// Of so many ignored messages one is taken in all the same, to compare; comparing costs more than everything else.
+const IGNORED_PER_CHECK: u64 = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -128,6 +130,8 @@ enum Event {
 }
 
 pub struct World {
+    /// Messages that were not taken in because they would have changed nothing.
+    pub ignored: u64,
     pub seed: u64,
     pub chain: Chain,
     pub timing: Timing,
@@ -162,6 +166,7 @@ pub struct World {
 impl World {
     pub fn new(n: usize, seed: u64, weather: Weather) -> Self {
         let mut world = World {
+            ignored: 0,
             seed,
             chain: Chain::new(n),
             timing: TIMING,
@@ -605,8 +610,11 @@ impl World {
         if self.nodes[to].replica.is_none() {
             return;
         }
-        let verified = Signed::decode(bytes).and_then(|s| s.verify(&self.chain.hash, &self.chain.set));
+        let signed = Signed::decode(bytes);
+        let ignored = signed.as_ref().is_ok_and(|signed| self.is_ignored(to, signed));
+        let verified = signed.and_then(|s| s.verify(&self.chain.hash, &self.chain.set));
         match verified {
+            Ok(verified) if ignored => self.check_ignored(to, verified),
             Ok(verified) if verified.sender() == self.nodes[from].validator && life == self.nodes[to].incarnation => {
                 self.input(to, Input::Firsthand(verified));
             }
@@ -615,6 +623,27 @@ impl World {
                 self.fail(format!("a message of honest {from} is refused: {error}"))
             }
             Err(error) => self.note(to, format!("refuses a message of {from}: {error}")),
+        }
+    }
+
+    fn is_ignored(&self, to: usize, signed: &Signed) -> bool {
+        self.nodes[to].replica.as_ref().is_some_and(|replica| replica.ignores(self.wall(to), signed))
+    }
+
+    /// What need not be verified must lead, verified and taken in at first hand, to what a tick leads to.
+    fn check_ignored(&mut self, to: usize, verified: Verified) {
+        self.ignored += 1;
+        if !self.ignored.is_multiple_of(IGNORED_PER_CHECK) {
+            return;
+        }
+        let now = self.wall(to);
+        let Some(mut taken) = self.nodes[to].replica.clone() else { return };
+        let mut ticked = taken.clone();
+        let text = format!("{verified:?}");
+        let same = taken.step(now, Input::Firsthand(verified)) == ticked.step(now, Input::Tick)
+            && format!("{taken:?}") == format!("{ticked:?}");
+        if !same {
+            self.fail(format!("{to} would ignore what matters: {text}"));
         }
     }
 
