@@ -4,11 +4,14 @@
 mod support;
 
 use support::*;
-use vostro_api::code;
+use vostro_api::action::ActionJson;
 use vostro_api::ledger::OrderAnswer;
 use vostro_api::objects::HtlcEndJson;
 use vostro_api::receipt::CauseJson;
-use vostro_client::ClientError;
+use vostro_api::transaction::PayloadJson;
+use vostro_api::tx::Encoded;
+use vostro_api::{AmountText, BodyJson, code};
+use vostro_client::{ClientError, Draft};
 use vostro_crypto::sha256;
 use vostro_types::transaction::*;
 use vostro_types::*;
@@ -97,6 +100,25 @@ async fn holds_and_disputes_are_seen_on_their_orders() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_in_json_becomes_the_bytes_that_a_wallet_builds() {
+    let rig = Rig::start(config()).await;
+    rig.furnish().await;
+    let body = Draft::new(account_of(BUYER)).action(rig.pay("A-1")).salt(7).body().unwrap();
+    let mut json = BodyJson::of(&body, rig.chain.directory());
+    let encoded = rig.client.encode(&json).await.unwrap();
+    let own = Encoded::of(&body, rig.chain.genesis_hash(), rig.chain.directory());
+    assert_eq!((encoded.id, encoded.signing_bytes), (own.id, own.signing_bytes));
+    assert!(encoded.words[0].contains("pays 90.00 USD"), "{:?}", encoded.words);
+    // decimals are read by the item's own asset, or not at all
+    let PayloadJson::One(action) = &mut json.action else { panic!("one action") };
+    let ActionJson::Pay { asset, expected_total, .. } = action.as_mut() else { panic!("a payment") };
+    (*asset, *expected_total) = (Some("JPY".parse().unwrap()), AmountText::Decimal("9000".into()));
+    let error = rig.client.encode(&json).await.unwrap_err();
+    assert!(error.to_string().contains("asset: is JPY, but the amount is in USD"), "{error}");
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_left_of_an_archived_order_is_shown_and_proved() {
     let mut genesis = genesis();
     (genesis.parameters.archive_ms, genesis.parameters.dispute_ms) = (1, 1);
@@ -137,7 +159,7 @@ async fn every_object_is_read_by_its_key() {
     assert_eq!(plan.legs.len(), 3);
     missing(rig.client.plan("harbor", &label("standard"), 2).await);
     let course = rig.client.item("harbor", &label("course"), None).await.unwrap();
-    assert_eq!((course.version, course.asset, course.plan), (1, usd, label("standard")));
+    assert_eq!((course.version, course.asset, &course.plan), (1, usd, &label("standard")));
     assert_eq!(course, rig.client.item("harbor", &label("course"), Some(1)).await.unwrap());
     missing(rig.client.item("harbor", &label("course"), Some(2)).await);
 
