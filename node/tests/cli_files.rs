@@ -314,6 +314,89 @@ fn a_transaction_is_encoded_signed_and_decoded_without_a_node() {
 }
 
 #[test]
+fn a_maker_signs_a_quote_and_a_taker_adds_co_signatures() {
+    let home = Home::new();
+    small_chain(&home);
+    let account = |name: &str| field(&home.json(&["keys", "show", name, "--dir", "k"]), "account");
+    let quote = serde_json::json!({
+        "maker": account("fees"),
+        "quoteId": "q-1",
+        "givesAsset": "USD",
+        "gives": "2.50",
+        "takesAsset": "USD",
+        "takes": "3.00",
+        "spread": "0.01",
+        "spreadTo": account("acme"),
+        "expires": "2026-01-01T00:00:00.000Z",
+    });
+    std::fs::write(home.path("quote.json"), quote.to_string()).unwrap();
+    let chain = ["--dir", "k", "--genesis", "genesis.json"];
+    let convert = home.json(&[&["tx", "quote", "quote.json", "--key", "fees"][..], &chain].concat());
+    assert_eq!((&convert["kind"], &convert["quote"]), (&"fxConvert".into(), &quote));
+    // a second key of the maker signs what the first made
+    std::fs::write(home.path("convert.json"), convert.to_string()).unwrap();
+    let both = home.json(&[&["tx", "quote", "convert.json", "--key", "acme-net"][..], &chain].concat());
+    assert_eq!(both["signatures"].as_array().unwrap().len(), 2);
+
+    let body = serde_json::json!({
+        "sender": account("acme"),
+        "validUntil": "2026-01-01T00:00:00.000Z",
+        "salt": "7",
+        "action": both,
+    });
+    std::fs::write(home.path("body.json"), body.to_string()).unwrap();
+    let sign = ["tx", "sign", "body.json", "--key", "acme", "--cosign", "acme-vote", "--cosign", "fees"];
+    let signed = home.json(&[&sign[..], &chain].concat());
+    assert!(signed["words"][0].as_str().unwrap().contains("gives 3.00 USD"), "{signed}");
+    let decoded = home.json(&["tx", "decode", &field(&signed, "tx"), "--genesis", "genesis.json"]);
+    assert_eq!((&decoded["signaturesValid"], &decoded["transaction"]["body"]), (&true.into(), &body));
+    assert_eq!(decoded["transaction"]["signatures"].as_array().unwrap().len(), 3);
+
+    let mut forged = body.clone();
+    forged["action"]["quote"]["gives"] = "2.51".into();
+    std::fs::write(home.path("body.json"), forged.to_string()).unwrap();
+    let signed = home.json(&[&sign[..], &chain].concat());
+    let decoded = home.json(&["tx", "decode", &field(&signed, "tx"), "--genesis", "genesis.json"]);
+    assert_eq!(decoded["signaturesValid"], false, "a changed quote is not its maker's");
+
+    std::fs::write(home.path("bad.json"), quote.to_string().replace("2.50", "2.505")).unwrap();
+    let sentence = home.fails(1, &[&["tx", "quote", "bad.json", "--key", "fees"][..], &chain].concat());
+    assert!(sentence.contains("gives"), "{sentence}");
+}
+
+#[test]
+fn the_wallets_verbs_check_what_they_are_given() {
+    let home = Home::new();
+    plain_key(&home, "me");
+    let node = ["--key", "me", "--dir", "k", "--rpc", "http://127.0.0.1:9"];
+    let order = ["--platform", "northwind", "--order", "A-1"];
+    for args in [
+        [&["wallet", "capture", "--amount", "1.00"][..], &order].concat(),
+        [&["wallet", "void"][..], &order].concat(),
+        [&["wallet", "dispute", "--reason", "late", "--evidence", &"00".repeat(32)][..], &order].concat(),
+        vec!["wallet", "mandate", "cancel", "--mandate", "club"],
+        vec!["wallet", "htlc", "claim", "--owner", "bank", "--id", "x", "--preimage", &"00".repeat(32)],
+        vec!["wallet", "htlc", "refund", "--id", "x"],
+        vec!["wallet", "set-keys", "--new-key", "me:2", "--threshold", "2"],
+    ] {
+        let sentence = home.fails(1, &[&args[..], &node].concat());
+        assert!(sentence.contains("127.0.0.1:9"), "{args:?}: {sentence}");
+    }
+    let purchase = ["--origin", "n", "--order", "A-1", "--host", "h", "--item", "i", "--total", "1.00"];
+    for (args, part) in [
+        ([&["wallet", "pay", "--mode", "hold"][..], &purchase].concat(), "--mode is instant"),
+        ([&["wallet", "hold", "--fee-bearer", "me"][..], &purchase].concat(), "--fee-bearer is payer"),
+        (vec!["wallet", "htlc", "lock", "--id", "x", "--to", "b", "--amount", "1", "--for", "soon"], "a span is"),
+        (vec!["wallet", "htlc", "claim", "--owner", "b", "--id", "x", "--preimage", "00"], "--preimage"),
+    ] {
+        let sentence = home.fails(2, &[&args[..], &node].concat());
+        assert!(sentence.contains(part), "{args:?}: {sentence}");
+    }
+    let sentence = home.fails(1, &[&["wallet", "set-keys", "--new-key", "me", "--threshold", "2"][..], &node].concat());
+    assert!(sentence.contains("new keys"), "{sentence}");
+}
+
+#[test]
 fn no_node_is_one_sentence_on_standard_error() {
     let home = Home::new();
     plain_key(&home, "me");

@@ -193,6 +193,8 @@ fn devnet() -> (Arc<Sim>, KeyBook) {
     keys.accounts.insert("network".into(), key(1).public());
     keys.accounts.insert("risk".into(), key(2).public());
     keys.accounts.insert("suspense".into(), key(3).public());
+    keys.accounts.insert("arbiter".into(), key(4).public());
+    keys.accounts.insert("auditor".into(), key(5).public());
     for (i, (name, _)) in recipe.validators().into_iter().enumerate() {
         let i = 10 + 2 * i as u8;
         keys.validators.insert(name, ValidatorKeys { voting: key(i), network: key(i + 1).public() });

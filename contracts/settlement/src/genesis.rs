@@ -11,7 +11,7 @@ const GENESIS_TIER: u8 = 3;
 
 /// Writes settings, assets and accounts of a validated genesis into an empty ledger.
 pub fn open_genesis(genesis: &Genesis, ledger: &mut dyn Ledger) {
-    // Whoever may close accounts must not get what closed accounts cannot.
+    // Whoever may close accounts, or has another office, must not get what closed accounts cannot.
     let suspense = genesis.accounts.iter().find(|a| a.kind == AccountKind::Suspense && a.roles == Roles::default());
     let suspense: Option<AccountId> = suspense.map(|a| a.id());
     NETWORK.put(ledger, &(), &Network { parameters: genesis.parameters, fee_account: genesis.fee_account(), suspense });

@@ -1,11 +1,13 @@
 //! Shapes of the `tx_*` methods.
 
 use serde::{Deserialize, Serialize};
-use vostro_types::{BlockId, Time, TxId};
+use vostro_types::{BlockId, Body, Hash, Time, TxId};
 
 use crate::error::ApiError;
+use crate::lookup::Lookup;
 use crate::receipt::{ReceiptJson, Status};
 use crate::transaction::TransactionJson;
+use crate::words::action_words;
 
 /// `tx_submit`. Submitting what is known already is a success, so a client may repeat the same bytes at will.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +75,30 @@ pub struct TxView {
     /// What it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<ReceiptJson>,
+}
+
+/// `tx_encode`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Encoded {
+    /// The id that the transaction will have.
+    #[serde(with = "crate::text")]
+    pub id: TxId,
+    /// What its signers sign, in hex.
+    pub signing_bytes: String,
+    /// A sentence for each action.
+    pub words: Vec<String>,
+}
+
+impl Encoded {
+    /// The encoding of a body on a chain.
+    pub fn of(body: &Body, chain: &Hash, lookup: &dyn Lookup) -> Self {
+        Encoded {
+            id: body.id(chain),
+            signing_bytes: hex::encode(body.signing_bytes(chain)),
+            words: body.payload.actions().iter().map(|a| action_words(&body.sender, a, lookup)).collect(),
+        }
+    }
 }
 
 /// `tx_decode`.

@@ -1,6 +1,7 @@
 //! Typed reads: a function for each method.
 
 use serde_json::{Map, Value, json};
+use vostro_api::BodyJson;
 use vostro_api::chain::{BlockJson, BlockList, ChainStatus, GenesisJson, SignedHeaderJson, ValidatorsJson};
 use vostro_api::evidence::EvidenceList;
 use vostro_api::ledger::{AccountJson, EntitlementCheck, HistoryList, OrderAnswer, OrderList, OrderView, PlatformList};
@@ -9,7 +10,7 @@ use vostro_api::objects::{
     CampaignView, CouponView, HtlcView, ItemView, MandateView, ParamsView, PlanView, ProposalView, WindowView,
 };
 use vostro_api::receipt::ReceiptJson;
-use vostro_api::tx::{Decoded, TxView};
+use vostro_api::tx::{Decoded, Encoded, TxView};
 use vostro_types::{AccountId, AssetCode, BlockId, Hash, Height, Label, TxId};
 
 use crate::chain::Chain;
@@ -100,6 +101,11 @@ impl Client {
     /// `tx_decode`: what base64 of canonical bytes says.
     pub async fn decode(&self, transaction: &str) -> Result<Decoded, ClientError> {
         self.call("tx_decode", json!({"tx": transaction})).await
+    }
+
+    /// `tx_encode`: for comparison with the bytes that this program builds; see [`crate::Draft`].
+    pub async fn encode(&self, body: &BodyJson) -> Result<Encoded, ClientError> {
+        self.call("tx_encode", json!({"body": body})).await
     }
 
     /// `account_get`.

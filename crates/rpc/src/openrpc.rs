@@ -26,6 +26,7 @@ pub(crate) fn document(methods: &[Method]) -> Value {
         Kind::Text => json!({"type": "string"}),
         Kind::Number => json!({"type": "integer", "minimum": 0}),
         Kind::Flag => json!({"type": "boolean"}),
+        Kind::Object => json!({"type": "object"}),
         Kind::Texts => json!({"type": "array", "items": {"type": "string"}}),
     };
     let method = |m: &Method| {

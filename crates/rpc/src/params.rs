@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use jsonrpsee::types::Params;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use vostro_api::ApiError;
 
@@ -18,6 +19,8 @@ pub(crate) enum Kind {
     Flag,
     /// A list of texts.
     Texts,
+    /// An object.
+    Object,
 }
 
 /// A declared parameter.
@@ -74,6 +77,7 @@ impl Fields {
                 (Some(v), Kind::Text) => v.is_string(),
                 (Some(v), Kind::Number) => v.is_u64(),
                 (Some(v), Kind::Flag) => v.is_boolean(),
+                (Some(v), Kind::Object) => v.is_object(),
                 (Some(v), Kind::Texts) => v.as_array().is_some_and(|a| a.iter().all(Value::is_string)),
             };
             if !good {
@@ -82,6 +86,7 @@ impl Fields {
                     Kind::Number => "must be a whole number from 0",
                     Kind::Flag => "must be true or false",
                     Kind::Texts => "must be a list of texts",
+                    Kind::Object => "must be an object",
                 };
                 return Err(ApiError::invalid_params(p.name, expected));
             }
@@ -109,6 +114,12 @@ impl Fields {
 
     pub(crate) fn flag(&self, name: &str) -> bool {
         self.0.get(name).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// Takes an object that was declared required out, as a value of its shape.
+    pub(crate) fn take_object<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, ApiError> {
+        let value = self.0.remove(name).ok_or_else(|| ApiError::invalid_params(name, "is required"))?;
+        serde_json::from_value(value).map_err(|e| ApiError::invalid_params(name, e.to_string()))
     }
 
     /// Takes a list of texts out.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jsonrpsee::core::RegisterMethodError;
 use tokio::time::{Instant, timeout};
 use vostro_api::receipt::{ReceiptJson, ReceiptProof, Status};
-use vostro_api::tx::{Decoded, Submitted, SubmittedBatch, SubmittedItem, TxView};
-use vostro_api::{ApiError, TransactionJson, encode_transaction, parse_transaction, plain_words};
+use vostro_api::tx::{Decoded, Encoded, Submitted, SubmittedBatch, SubmittedItem, TxView};
+use vostro_api::{ApiError, BodyJson, TransactionJson, encode_transaction, parse_transaction, plain_words};
 use vostro_crypto::merkle;
 use vostro_types::receipt::receipt_leaf;
 use vostro_types::{Transaction, TxId, codec};
@@ -93,6 +93,15 @@ pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError>
             result: "Decoded",
         },
         decode,
+    )?;
+    methods.read(
+        Method {
+            name: "tx_encode",
+            about: "The bytes that the signers of a body sign, to compare with one's own; never sign bytes unread.",
+            params: const { &[required("body", Kind::Object, "A body: sender, validUntil, salt and action.")] },
+            result: "Encoded",
+        },
+        encode,
     )
 }
 
@@ -265,6 +274,11 @@ fn get(api: &Api, fields: Fields) -> Result<TxView, ApiError> {
             receipt: Some(receipt),
         })
     })
+}
+
+fn encode(api: &Api, mut fields: Fields) -> Result<Encoded, ApiError> {
+    let json: BodyJson = fields.take_object("body")?;
+    api.view(|view| Ok(Encoded::of(&json.body(view)?, &api.chain, view)))
 }
 
 fn decode(api: &Api, fields: Fields) -> Result<Decoded, ApiError> {

@@ -229,7 +229,7 @@ async fn browsers_call_from_listed_origins_only() {
     }
     rig.stop().await;
     for bad in ["*", "localhost", "http://", "http://a/b"] {
-        let node = FakeNode::new();
+        let node = FakeNode::new(genesis());
         let config = RpcConfig { cors_origins: vec![bad.into()], ..config() };
         let error = serve(config, node, std::future::pending()).await.unwrap_err();
         assert!(matches!(error, RpcError::Origin { .. }), "{bad}: {error}");
@@ -240,7 +240,7 @@ async fn browsers_call_from_listed_origins_only() {
 async fn a_used_port_is_named() {
     let rig = Rig::start(config()).await;
     let taken: std::net::SocketAddr = address(&rig).parse().unwrap();
-    let error = serve(RpcConfig::new(taken), FakeNode::new(), std::future::pending()).await.unwrap_err();
+    let error = serve(RpcConfig::new(taken), FakeNode::new(genesis()), std::future::pending()).await.unwrap_err();
     assert!(error.to_string().contains(&taken.to_string()) && error.to_string().contains("in use"), "{error}");
     let registry = Arc::new(Mutex::new(prometheus_client::registry::Registry::default()));
     let error = serve_metrics(taken, registry, std::future::pending()).await.unwrap_err();

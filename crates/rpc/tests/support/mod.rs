@@ -122,8 +122,7 @@ pub struct FakeNode {
 }
 
 impl FakeNode {
-    pub fn new() -> Arc<Self> {
-        let genesis = genesis();
+    pub fn new(genesis: Genesis) -> Arc<Self> {
         let mut inner = Inner { time: genesis.time.0, ..Inner::default() };
         open_genesis(&genesis, &mut inner.ledger);
         Arc::new(FakeNode {
@@ -360,7 +359,11 @@ pub fn config() -> RpcConfig {
 
 impl Rig {
     pub async fn start(config: RpcConfig) -> Rig {
-        let node = FakeNode::new();
+        Rig::start_on(genesis(), config).await
+    }
+
+    pub async fn start_on(genesis: Genesis, config: RpcConfig) -> Rig {
+        let node = FakeNode::new(genesis);
         let (stop, stopped) = oneshot::channel::<()>();
         let backend: Arc<dyn Backend> = node.clone();
         let server = serve(config, backend, async {

@@ -50,7 +50,7 @@ pub enum ObjectCommand {
         /// Its name there
         plan: String,
         /// Its version
-        #[arg(default_value_t = 1)]
+        #[arg(id = "number", value_name = "VERSION", default_value_t = 1)]
         version: u32,
         #[command(flatten)]
         #[allow(missing_docs)]
@@ -63,6 +63,7 @@ pub enum ObjectCommand {
         /// Its name there
         item: String,
         /// Its version [default: the newest]
+        #[arg(id = "number", value_name = "VERSION")]
         version: Option<u32>,
         #[command(flatten)]
         #[allow(missing_docs)]
