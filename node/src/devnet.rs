@@ -14,7 +14,8 @@ use color_eyre::eyre::{Result, WrapErr, bail, ensure, eyre};
 use serde::{Deserialize, Serialize};
 use vostro_client::Client;
 use vostro_network::peer_id_of;
-use vostro_types::{AccountKind, Genesis};
+use vostro_types::genesis::GenesisFile;
+use vostro_types::{AccountKind, Genesis, SecretKey};
 
 use crate::boot::read_genesis;
 use crate::cli::init::{Past, make_home, new_config};
@@ -168,6 +169,37 @@ pub fn prepare(layout: &Layout, validators: usize, base_port: u16) -> Result<Gen
     }
     std::fs::create_dir_all(&layout.dir).wrap_err_with(|| format!("cannot make {}", layout.dir.display()))?;
     let recipe = Recipe::parse(DEVNET)?.with_validators(validators);
+    let Made { file, genesis, book, validators } = make_genesis(&recipe)?;
+    let key_files = |(name, (voting, network)): (String, (SecretKey, SecretKey))| {
+        Ok((name, (KeyFile::plaintext("validator", &voting)?, KeyFile::plaintext("network", &network)?)))
+    };
+    let secrets = validators.into_iter().map(key_files).collect::<Result<Secrets>>()?;
+    book.save(&layout.book())?;
+    let staged = layout.dir.join("genesis.json.new");
+    write_atomic(&staged, serde_json::to_string_pretty(&file)?.as_bytes(), Replace::Atomically)?;
+    make_homes_from(layout, &staged, &genesis, base_port, &secrets)?;
+    // Last, because its presence says that the network is whole.
+    std::fs::rename(&staged, layout.genesis()).wrap_err("cannot finish the genesis")?;
+    Ok(genesis)
+}
+
+/// A new network's first facts and all of its keys.
+pub struct Made {
+    /// The genesis as a file.
+    pub file: GenesisFile,
+    /// The genesis.
+    pub genesis: Genesis,
+    /// Keys of platforms, gateway and the other accounts.
+    pub book: KeyBook,
+    /// Voting and network keys of validators, by name.
+    pub validators: BTreeMap<String, (SecretKey, SecretKey)>,
+}
+
+/// Makes keys for every name of a recipe and a genesis of them.
+///
+/// # Errors
+/// No randomness, or the field of the recipe that is wrong.
+pub fn make_genesis(recipe: &Recipe) -> Result<Made> {
     let platforms = recipe.platforms.iter().map(|p| (p.name.as_str(), AccountKind::Platform));
     let mut others = Vec::new();
     for account in &recipe.accounts {
@@ -180,21 +212,15 @@ pub fn prepare(layout: &Layout, validators: usize, base_port: u16) -> Result<Gen
         let key = book.key(kind, name).ok_or_else(|| eyre!("the key book lacks {name}"))?;
         keys.accounts.insert(name.to_string(), key.public());
     }
-    let mut secrets = BTreeMap::new();
+    let mut validators = BTreeMap::new();
     for (name, _) in recipe.validators() {
         let (voting, network) = (generate()?, generate()?);
         keys.validators.insert(name.clone(), ValidatorKeys { voting: voting.clone(), network: network.public() });
-        secrets.insert(name, (KeyFile::plaintext("validator", &voting)?, KeyFile::plaintext("network", &network)?));
+        validators.insert(name, (voting, network));
     }
-    let file = from_recipe(&recipe, &keys, wall_time().0)?;
+    let file = from_recipe(recipe, &keys, wall_time().0)?;
     let genesis = file.parse()?;
-    book.save(&layout.book())?;
-    let staged = layout.dir.join("genesis.json.new");
-    write_atomic(&staged, serde_json::to_string_pretty(&file)?.as_bytes(), Replace::Atomically)?;
-    make_homes_from(layout, &staged, &genesis, base_port, &secrets)?;
-    // Last, because its presence says that the network is whole.
-    std::fs::rename(&staged, layout.genesis()).wrap_err("cannot finish the genesis")?;
-    Ok(genesis)
+    Ok(Made { file, genesis, book, validators })
 }
 
 type Secrets = BTreeMap<String, (KeyFile, KeyFile)>;
