@@ -464,7 +464,7 @@ pub async fn agreed(nodes: &[NodeEntry], within: Duration) -> Result<Vec<NodeRes
 }
 
 /// User and system time of a process (proc(5), stat fields 14 and 15, in ticks of 10 ms).
-fn cpu_seconds(pid: u32) -> f64 {
+pub fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum::<u64>();
@@ -472,7 +472,7 @@ fn cpu_seconds(pid: u32) -> f64 {
 }
 
 /// Resident memory of a process (proc(5), status field VmRSS).
-fn resident_mib(pid: u32) -> f64 {
+pub fn resident_mib(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
     let kib = line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);

@@ -3,8 +3,10 @@
 //! Invariant: costs are CPU time, not wall time, unless their name says otherwise: other programs on the machine move
 //! wall time.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use color_eyre::eyre::{Result, WrapErr, eyre};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use vostro_crypto::{Batch, Hash, PublicKey, SecretKey, Signature, sha256};
@@ -17,6 +19,11 @@ const BATCH_RUNS: usize = 9;
 /// CPU time of the calling thread.
 pub fn thread_cpu() -> Duration {
     since_zero(ClockId::ThreadCPUTime)
+}
+
+/// CPU time of this process, all threads.
+pub fn process_cpu() -> Duration {
+    since_zero(ClockId::ProcessCPUTime)
 }
 
 fn since_zero(clock: ClockId) -> Duration {
@@ -174,6 +181,47 @@ pub fn verify_us_per_signature(bytes: usize) -> f64 {
     };
     let mut times: Vec<f64> = (0..BATCH_RUNS).map(|_| micros_each(timed(once).1, BATCH as u64)).collect();
     round(median(&mut times), 2)
+}
+
+/// A directory for a benchmark's files, removed when the value is dropped.
+pub struct Scratch {
+    path: PathBuf,
+}
+
+impl Scratch {
+    /// Makes `dir`, which must not exist, or a new directory among the system's temporary ones.
+    ///
+    /// # Errors
+    /// If it exists or cannot be made.
+    pub fn new(dir: Option<&Path>) -> Result<Self> {
+        let path = match dir {
+            Some(dir) => dir.to_path_buf(),
+            None => {
+                let mut tag = [0; 6];
+                getrandom::fill(&mut tag).map_err(|e| eyre!("no randomness: {e}"))?;
+                std::env::temp_dir().join(format!("vostro-bench-{}", hex::encode(tag)))
+            }
+        };
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).wrap_err_with(|| format!("cannot make {}", parent.display()))?;
+        }
+        // Whatever is below it will be removed, so it must be this run's own.
+        std::fs::create_dir(&path).wrap_err_with(|| format!("cannot make {}", path.display()))?;
+        Ok(Scratch { path: std::path::absolute(&path)? })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "the benchmark's files could not be removed");
+        }
+    }
 }
 
 /// A seed that follows from a purpose and a number.

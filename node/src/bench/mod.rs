@@ -3,6 +3,9 @@
 //! Invariant: everything runs the code that nodes run, and what cannot be avoided is measured in the same run on the
 //! same machine, because figures move between machines and ratios do not.
 
+pub mod consensus;
 pub mod contract;
 pub mod measure;
+mod room;
+pub mod storage;
 pub mod workload;
