@@ -135,6 +135,23 @@ fn ports(base: u16, at: usize) -> Result<[SocketAddr; 3]> {
     Ok([first, first + 1, first + 2].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
 }
 
+/// The first of `count` nodes' ports from which all are free, at or above [`DEFAULT_BASE_PORT`].
+///
+/// # Errors
+/// If there is none.
+pub fn free_base_port(count: usize) -> Result<u16> {
+    let step = PORTS_PER_NODE.saturating_mul(u16::try_from(count.max(1)).unwrap_or(u16::MAX));
+    let mut base = DEFAULT_BASE_PORT;
+    while ports(base, count).is_ok() {
+        let mut all = (0..count).flat_map(|at| ports(base, at).into_iter().flatten());
+        if all.all(|address| TcpListener::bind(address).is_ok()) {
+            return Ok(base);
+        }
+        base = base.checked_add(step).ok_or_else(|| eyre!("no ports are free"))?;
+    }
+    bail!("no ports are free for {count} nodes")
+}
+
 /// Fails if a port that a node needs is taken, and names both.
 fn check_ports(genesis: &Genesis, base_port: u16) -> Result<()> {
     for (at, validator) in genesis.validators.iter().enumerate() {
@@ -153,6 +170,15 @@ fn check_ports(genesis: &Genesis, base_port: u16) -> Result<()> {
 /// # Errors
 /// If the directory belongs to a network of another size, or a file cannot be written.
 pub fn prepare(layout: &Layout, validators: usize, base_port: u16) -> Result<Genesis> {
+    prepare_from(layout, &Recipe::parse(DEVNET)?.with_validators(validators), base_port)
+}
+
+/// [`prepare`] from a recipe of one's own.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_from(layout: &Layout, recipe: &Recipe, base_port: u16) -> Result<Genesis> {
+    let validators = recipe.validators().len();
     if layout.genesis().exists() {
         let genesis = read_genesis(&layout.genesis())?;
         ensure!(
@@ -168,8 +194,7 @@ pub fn prepare(layout: &Layout, validators: usize, base_port: u16) -> Result<Gen
         return Ok(genesis);
     }
     std::fs::create_dir_all(&layout.dir).wrap_err_with(|| format!("cannot make {}", layout.dir.display()))?;
-    let recipe = Recipe::parse(DEVNET)?.with_validators(validators);
-    let Made { file, genesis, book, validators } = make_genesis(&recipe)?;
+    let Made { file, genesis, book, validators } = make_genesis(recipe)?;
     let key_files = |(name, (voting, network)): (String, (SecretKey, SecretKey))| {
         Ok((name, (KeyFile::plaintext("validator", &voting)?, KeyFile::plaintext("network", &network)?)))
     };
@@ -291,6 +316,14 @@ impl Devnet {
     /// # Errors
     /// If a port is taken (names it and the node), or a process cannot be started.
     pub fn start(layout: Layout, genesis: &Genesis, base_port: u16) -> Result<Self> {
+        Self::start_with(layout, genesis, base_port, &[])
+    }
+
+    /// [`Devnet::start`] with more arguments for every node.
+    ///
+    /// # Errors
+    /// As [`Devnet::start`].
+    pub fn start_with(layout: Layout, genesis: &Genesis, base_port: u16, arguments: &[String]) -> Result<Self> {
         check_ports(genesis, base_port)?;
         let program = std::env::current_exe().wrap_err("cannot find this program's own file")?;
         let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into());
@@ -314,6 +347,7 @@ impl Devnet {
             let child = Command::new(&program)
                 .args(["start", "--stop-with-stdin", "--home"])
                 .arg(&home)
+                .args(arguments)
                 .env("RUST_LOG", &filter)
                 .env("NO_COLOR", "1")
                 .stdin(Stdio::piped())

@@ -9,6 +9,8 @@ pub mod bench;
 pub mod boot;
 pub mod cli;
 pub mod config;
+pub mod cpu;
+pub mod delay;
 pub mod devnet;
 pub mod host;
 pub mod index;

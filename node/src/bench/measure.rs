@@ -7,36 +7,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use color_eyre::eyre::{Result, WrapErr, eyre};
-use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use vostro_crypto::{Batch, Hash, PublicKey, SecretKey, Signature, sha256};
+
+pub use crate::cpu::{process_cpu, timed};
 
 /// Signatures in one batch of the unavoidable cost: what a busy node verifies at once.
 const BATCH: usize = 512;
 /// How often the batch is verified; the median counts.
 const BATCH_RUNS: usize = 9;
-
-/// CPU time of the calling thread.
-pub fn thread_cpu() -> Duration {
-    since_zero(ClockId::ThreadCPUTime)
-}
-
-/// CPU time of this process, all threads.
-pub fn process_cpu() -> Duration {
-    since_zero(ClockId::ProcessCPUTime)
-}
-
-fn since_zero(clock: ClockId) -> Duration {
-    let time = clock_gettime(clock);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-/// A result and the CPU time of this thread that it took.
-pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    let before = thread_cpu();
-    let result = work();
-    (result, thread_cpu().saturating_sub(before))
-}
 
 /// A result and the wall time that it took.
 pub fn timed_wall<T>(work: impl FnOnce() -> T) -> (T, Duration) {
@@ -252,13 +231,5 @@ mod tests {
         assert_eq!(per_second(500, Duration::from_millis(250)), 2000.0);
         assert_eq!(per_second(500, Duration::ZERO), 0.0);
         assert_eq!(round(1.23456, 2), 1.23);
-    }
-
-    #[test]
-    fn the_threads_clock_counts_work() {
-        let (sum, time) = timed(|| (0..2_000_000u64).fold(0, |a, b| a ^ b.wrapping_mul(a | 1)));
-        assert!(time > Duration::ZERO && sum != 1);
-        let ((), asleep) = timed(|| std::thread::sleep(Duration::from_millis(50)));
-        assert!(asleep < Duration::from_millis(50), "sleep is not work");
     }
 }

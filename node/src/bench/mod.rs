@@ -5,7 +5,10 @@
 
 pub mod consensus;
 pub mod contract;
+pub mod load;
 pub mod measure;
+pub mod network;
 mod room;
+pub mod shares;
 pub mod storage;
 pub mod workload;

@@ -4,6 +4,7 @@
 //! transactions without telling each other. The mix of prices is the standard workload's.
 
 use color_eyre::eyre::{Result, eyre};
+use serde::{Deserialize, Serialize};
 use vostro_crypto::{Hash, SecretKey};
 use vostro_settlement::pricing;
 use vostro_types::transaction::{
@@ -66,7 +67,7 @@ impl Party {
 }
 
 /// Which payments a run makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Choice {
     /// Any item, a few of them far more often than the rest.
     Skewed,
@@ -294,6 +295,11 @@ impl Cast {
         }
     }
 
+    /// The business key of payment `number`.
+    pub fn order(&self, number: u64) -> OrderKey {
+        OrderKey { platform: self.home(number % self.payers.max(1)).account, order_id: Self::order_id(number) }
+    }
+
     fn order_id(number: u64) -> Label {
         label(format!("order-{number}"))
     }
@@ -319,7 +325,7 @@ impl Cast {
     pub fn refund(&self, number: u64, choice: Choice, until: Time) -> Transaction {
         let origin = self.home(number % self.payers.max(1));
         let refund = Refund {
-            order: OrderKey { platform: origin.account, order_id: Self::order_id(number) },
+            order: self.order(number),
             refund_id: label("all"),
             amount: units(Self::price(self.item_of(number, choice))),
             reason: label("asked"),

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use color_eyre::eyre::Result;
 
-use crate::bench::{consensus, contract, storage};
+use crate::bench::network::Profile;
+use crate::bench::{consensus, contract, load, network, storage};
 use crate::output::Output;
 
 /// What to measure.
@@ -17,6 +18,11 @@ pub enum BenchCommand {
     Storage(StorageArgs),
     /// Agreement alone: validators in one process, without network and disk
     Consensus(ConsensusArgs),
+    /// A network of real processes with durable storage, under load from client processes
+    Network(NetworkArgs),
+    /// A client process of `bench network`; talks over standard input and output
+    #[command(hide = true)]
+    Client,
 }
 
 /// The contract alone.
@@ -64,6 +70,62 @@ pub struct ConsensusArgs {
     payments: u64,
 }
 
+/// A network of real processes.
+#[derive(Args, Debug)]
+pub struct NetworkArgs {
+    /// Validators, each a process
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=31))]
+    validators: u16,
+    /// Payments to settle
+    #[arg(long, default_value_t = 20_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    payments: u64,
+    /// Payers
+    #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    accounts: u64,
+    /// Client processes; each talks to one validator
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
+    clients: u64,
+    /// Payments in a call
+    #[arg(long, default_value_t = 250, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    chunk: u32,
+    /// Calls of a client whose payments are not settled yet, at most
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    in_flight: u32,
+    /// Offer this many payments a second, whatever the answers, and see how long they take
+    #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: Option<u32>,
+    /// Hold messages between validators back for so many milliseconds, one way
+    #[arg(long, default_value_t = 0, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=1000))]
+    delay_ms: u64,
+    /// Which workload
+    #[arg(long, value_enum, default_value_t = Profile::Standard)]
+    profile: Profile,
+    /// New directory for the network's files, on the disk to be measured; removed afterwards. A temporary one if left out
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// First port; each validator takes the next ten. The first free ones if left out
+    #[arg(long, value_name = "PORT")]
+    base_port: Option<u16>,
+}
+
+impl NetworkArgs {
+    fn options(self) -> network::Options {
+        network::Options {
+            validators: usize::from(self.validators),
+            payments: self.payments,
+            accounts: self.accounts,
+            clients: self.clients,
+            chunk: self.chunk as usize,
+            in_flight: self.in_flight as usize,
+            rate: self.rate.map(f64::from),
+            delay_ms: self.delay_ms,
+            profile: self.profile,
+            dir: self.dir,
+            base_port: self.base_port,
+        }
+    }
+}
+
 /// Runs a benchmark.
 ///
 /// # Errors
@@ -84,5 +146,10 @@ pub async fn run(command: BenchCommand, output: Output) -> Result<()> {
             let report = consensus::run(&consensus::Options { validators, blocks, payments }, output)?;
             output.show(&report, || report.text())
         }
+        BenchCommand::Network(args) => {
+            let report = network::run(&args.options(), output).await?;
+            output.show(&report, || report.text())
+        }
+        BenchCommand::Client => load::run().await,
     }
 }
