@@ -127,7 +127,7 @@ fn millis(times: &[Duration]) -> Percentiles {
 fn log(dir: &Path, bytes: usize, blocks: u64, bar: &indicatif::ProgressBar) -> Result<LogFigures> {
     let block = vec![0x5a; bytes];
     let turn = |result: Result<()>| result.inspect(|()| bar.inc(1));
-    let disk = DirDisk::open(&dir.join(format!("log-{bytes}"))).wrap_err("cannot open a log directory")?;
+    let disk = DirDisk::open(dir.join(format!("log-{bytes}"))).wrap_err("cannot open a log directory")?;
     let options = LogOptions { segment_bytes: 64 << 20, check: Check::Tail };
     let (mut log, _) = BlockLog::open(Arc::new(disk), CHAIN, options, FIRST_HEIGHT)?;
     let before = process_cpu();
@@ -324,13 +324,13 @@ mod tests {
     #[test]
     fn both_are_measured_and_nothing_is_left() {
         let parent = tempfile::tempdir().unwrap();
-        let dir = Some(parent.path().join("files"));
-        let options = Options { dir: dir.clone(), blocks: 3, keys: 500, updates: 1500 };
+        let dir = parent.path().join("files");
+        let options = Options { dir: Some(dir.clone()), blocks: 3, keys: 500, updates: 1500 };
         let report = run(&options, Output { json: true }).unwrap();
         assert_eq!(report.log.iter().map(|l| l.bytes).collect::<Vec<_>>(), SIZES);
         assert!(report.log.iter().all(|l| l.block_log_ms.p50 > 0.0 && l.overwrite_ms.p99 > 0.0));
         assert!(report.store.update_cpu_us > 0.0 && report.store.plain_file_us > 0.0);
-        assert!(!dir.unwrap().exists());
+        assert!(!dir.exists());
         assert_eq!(file_system(Path::new("/proc/self")), "proc");
     }
 }
