@@ -24,8 +24,10 @@ use vostro_storage::{BlockReader, Table};
 use vostro_types::{AccountId, BlockId, Epoch, Genesis, Hash, Height, Transaction, TxId, ValidatorSet};
 
 use crate::boot::decode_record;
+use crate::cpu::timed;
 use crate::host::{Msg, Peers};
 use crate::index::{block_key, history_key, parse_place, transaction_key};
+use crate::metrics::Part;
 use crate::net::{Verifier, tell};
 use crate::shared::{AdmitReply, Shared};
 use crate::signer;
@@ -160,6 +162,11 @@ impl Backend for NodeBackend {
             validators_online: self.online(),
             pending: figures.mempool,
         }
+    }
+
+    fn measured(&self, work: &mut dyn FnMut()) {
+        let ((), spent) = timed(work);
+        self.shared.metrics.used(Part::Rpc, spent);
     }
 
     fn block(&self, height: Height) -> Option<Arc<StoredBlock>> {

@@ -14,7 +14,8 @@ use color_eyre::eyre::{Result, WrapErr, bail, ensure, eyre};
 use serde::{Deserialize, Serialize};
 use vostro_client::Client;
 use vostro_network::peer_id_of;
-use vostro_types::{AccountKind, Genesis};
+use vostro_types::genesis::GenesisFile;
+use vostro_types::{AccountKind, Genesis, SecretKey};
 
 use crate::boot::read_genesis;
 use crate::cli::init::{Past, make_home, new_config};
@@ -134,6 +135,23 @@ fn ports(base: u16, at: usize) -> Result<[SocketAddr; 3]> {
     Ok([first, first + 1, first + 2].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
 }
 
+/// The first of `count` nodes' ports from which all are free, at or above [`DEFAULT_BASE_PORT`].
+///
+/// # Errors
+/// If there is none.
+pub fn free_base_port(count: usize) -> Result<u16> {
+    let step = PORTS_PER_NODE.saturating_mul(u16::try_from(count.max(1)).unwrap_or(u16::MAX));
+    let mut base = DEFAULT_BASE_PORT;
+    while ports(base, count).is_ok() {
+        let mut all = (0..count).flat_map(|at| ports(base, at).into_iter().flatten());
+        if all.all(|address| TcpListener::bind(address).is_ok()) {
+            return Ok(base);
+        }
+        base = base.checked_add(step).ok_or_else(|| eyre!("no ports are free"))?;
+    }
+    bail!("no ports are free for {count} nodes")
+}
+
 /// Fails if a port that a node needs is taken, and names both.
 fn check_ports(genesis: &Genesis, base_port: u16) -> Result<()> {
     for (at, validator) in genesis.validators.iter().enumerate() {
@@ -152,6 +170,15 @@ fn check_ports(genesis: &Genesis, base_port: u16) -> Result<()> {
 /// # Errors
 /// If the directory belongs to a network of another size, or a file cannot be written.
 pub fn prepare(layout: &Layout, validators: usize, base_port: u16) -> Result<Genesis> {
+    prepare_from(layout, &Recipe::parse(DEVNET)?.with_validators(validators), base_port)
+}
+
+/// [`prepare`] from a recipe of one's own.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_from(layout: &Layout, recipe: &Recipe, base_port: u16) -> Result<Genesis> {
+    let validators = recipe.validators().len();
     if layout.genesis().exists() {
         let genesis = read_genesis(&layout.genesis())?;
         ensure!(
@@ -167,7 +194,37 @@ pub fn prepare(layout: &Layout, validators: usize, base_port: u16) -> Result<Gen
         return Ok(genesis);
     }
     std::fs::create_dir_all(&layout.dir).wrap_err_with(|| format!("cannot make {}", layout.dir.display()))?;
-    let recipe = Recipe::parse(DEVNET)?.with_validators(validators);
+    let Made { file, genesis, book, validators } = make_genesis(recipe)?;
+    let key_files = |(name, (voting, network)): (String, (SecretKey, SecretKey))| {
+        Ok((name, (KeyFile::plaintext("validator", &voting)?, KeyFile::plaintext("network", &network)?)))
+    };
+    let secrets = validators.into_iter().map(key_files).collect::<Result<Secrets>>()?;
+    book.save(&layout.book())?;
+    let staged = layout.dir.join("genesis.json.new");
+    write_atomic(&staged, serde_json::to_string_pretty(&file)?.as_bytes(), Replace::Atomically)?;
+    make_homes_from(layout, &staged, &genesis, base_port, &secrets)?;
+    // Last, because its presence says that the network is whole.
+    std::fs::rename(&staged, layout.genesis()).wrap_err("cannot finish the genesis")?;
+    Ok(genesis)
+}
+
+/// A new network's first facts and all of its keys.
+pub struct Made {
+    /// The genesis as a file.
+    pub file: GenesisFile,
+    /// The genesis.
+    pub genesis: Genesis,
+    /// Keys of platforms, gateway and the other accounts.
+    pub book: KeyBook,
+    /// Voting and network keys of validators, by name.
+    pub validators: BTreeMap<String, (SecretKey, SecretKey)>,
+}
+
+/// Makes keys for every name of a recipe and a genesis of them.
+///
+/// # Errors
+/// No randomness, or the field of the recipe that is wrong.
+pub fn make_genesis(recipe: &Recipe) -> Result<Made> {
     let platforms = recipe.platforms.iter().map(|p| (p.name.as_str(), AccountKind::Platform));
     let mut others = Vec::new();
     for account in &recipe.accounts {
@@ -180,21 +237,15 @@ pub fn prepare(layout: &Layout, validators: usize, base_port: u16) -> Result<Gen
         let key = book.key(kind, name).ok_or_else(|| eyre!("the key book lacks {name}"))?;
         keys.accounts.insert(name.to_string(), key.public());
     }
-    let mut secrets = BTreeMap::new();
+    let mut validators = BTreeMap::new();
     for (name, _) in recipe.validators() {
         let (voting, network) = (generate()?, generate()?);
         keys.validators.insert(name.clone(), ValidatorKeys { voting: voting.clone(), network: network.public() });
-        secrets.insert(name, (KeyFile::plaintext("validator", &voting)?, KeyFile::plaintext("network", &network)?));
+        validators.insert(name, (voting, network));
     }
-    let file = from_recipe(&recipe, &keys, wall_time().0)?;
+    let file = from_recipe(recipe, &keys, wall_time().0)?;
     let genesis = file.parse()?;
-    book.save(&layout.book())?;
-    let staged = layout.dir.join("genesis.json.new");
-    write_atomic(&staged, serde_json::to_string_pretty(&file)?.as_bytes(), Replace::Atomically)?;
-    make_homes_from(layout, &staged, &genesis, base_port, &secrets)?;
-    // Last, because its presence says that the network is whole.
-    std::fs::rename(&staged, layout.genesis()).wrap_err("cannot finish the genesis")?;
-    Ok(genesis)
+    Ok(Made { file, genesis, book, validators })
 }
 
 type Secrets = BTreeMap<String, (KeyFile, KeyFile)>;
@@ -265,6 +316,14 @@ impl Devnet {
     /// # Errors
     /// If a port is taken (names it and the node), or a process cannot be started.
     pub fn start(layout: Layout, genesis: &Genesis, base_port: u16) -> Result<Self> {
+        Self::start_with(layout, genesis, base_port, &[])
+    }
+
+    /// [`Devnet::start`] with more arguments for every node.
+    ///
+    /// # Errors
+    /// As [`Devnet::start`].
+    pub fn start_with(layout: Layout, genesis: &Genesis, base_port: u16, arguments: &[String]) -> Result<Self> {
         check_ports(genesis, base_port)?;
         let program = std::env::current_exe().wrap_err("cannot find this program's own file")?;
         let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into());
@@ -288,6 +347,7 @@ impl Devnet {
             let child = Command::new(&program)
                 .args(["start", "--stop-with-stdin", "--home"])
                 .arg(&home)
+                .args(arguments)
                 .env("RUST_LOG", &filter)
                 .env("NO_COLOR", "1")
                 .stdin(Stdio::piped())
@@ -438,7 +498,7 @@ pub async fn agreed(nodes: &[NodeEntry], within: Duration) -> Result<Vec<NodeRes
 }
 
 /// User and system time of a process (proc(5), stat fields 14 and 15, in ticks of 10 ms).
-fn cpu_seconds(pid: u32) -> f64 {
+pub fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum::<u64>();
@@ -446,7 +506,7 @@ fn cpu_seconds(pid: u32) -> f64 {
 }
 
 /// Resident memory of a process (proc(5), status field VmRSS).
-fn resident_mib(pid: u32) -> f64 {
+pub fn resident_mib(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
     let kib = line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);

@@ -16,17 +16,20 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use color_eyre::eyre::{Result, WrapErr};
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
-use vostro_consensus::{Seq, To};
+use vostro_consensus::{Record, Seq, To};
 use vostro_engine::chain::MAX_RECEIPTS;
 use vostro_engine::{Action, Committed, Engine, Event};
-use vostro_network::{Channel, Handle, PeerId, RequestId};
+use vostro_network::{Channel, PeerId, RequestId};
 use vostro_storage::log::MAX_RECORD;
 use vostro_storage::state::State;
 use vostro_storage::{Journal, Report, Write, Writer};
 use vostro_types::codec::{MAX_BLOCK, encode};
 use vostro_types::{Time, ValidatorIndex, VerifiedTransaction};
 
+use crate::cpu::{EngineMeter, timed};
+use crate::delay::Outbox;
 use crate::index::index_changes;
+use crate::metrics::Part;
 use crate::shared::{AdmitReply, Shared, Tip};
 use crate::signer;
 
@@ -82,7 +85,8 @@ pub struct Host {
     engine: Engine,
     writer: Writer,
     state: State,
-    network: Handle,
+    outbox: Outbox,
+    meter: Arc<EngineMeter>,
     peers: Arc<Peers>,
     shared: Arc<Shared>,
     next_ticket: u64,
@@ -126,8 +130,8 @@ pub struct Parts {
     pub journal: Journal,
     /// State, at the engine's tip.
     pub state: State,
-    /// The network.
-    pub network: Handle,
+    /// The way to the network.
+    pub outbox: Outbox,
     /// Network identities of validators.
     pub peers: Arc<Peers>,
     /// What RPC reads.
@@ -172,12 +176,15 @@ pub fn start(parts: Parts, sender: Sender<Msg>, events: Receiver<Msg>) -> Result
     let writer = Writer::start(parts.journal, move |r| {
         let _ = report.send(r);
     })?;
-    let (engine, actions) = parts.engine;
+    let (mut engine, actions) = parts.engine;
+    let meter = Arc::new(EngineMeter::new(parts.shared.metrics.clone()));
+    engine.set_meter(meter.clone());
     let mut host = Host {
         engine,
         writer,
         state: parts.state,
-        network: parts.network,
+        outbox: parts.outbox,
+        meter,
         peers: parts.peers,
         shared: parts.shared,
         next_ticket: 1,
@@ -305,9 +312,14 @@ impl Host {
     }
 
     fn step(&mut self, event: Event) -> Result<()> {
+        let rest = match event {
+            Event::Submitted { .. } | Event::Gossiped { .. } => Part::Admit,
+            _ => Part::Consensus,
+        };
         let started = Instant::now();
-        let actions = self.engine.step(wall_time(), event);
+        let (actions, spent) = timed(|| self.engine.step(wall_time(), event));
         self.shared.metrics.step(started.elapsed());
+        self.shared.metrics.used(rest, spent.saturating_sub(self.meter.take()));
         self.perform(actions)
     }
 
@@ -323,35 +335,34 @@ impl Host {
         for action in actions {
             match action {
                 Action::Persist { seq, records, guard } => {
-                    let mut writes: Vec<Write> =
-                        records.iter().map(|r| Write::Consensus { kind: 1, payload: r.encode() }).collect();
-                    writes.extend(guard.map(|mark| Write::Guard(encode(&mark))));
+                    let (writes, spent) = timed(|| {
+                        let record = |r: &Record| Write::Consensus { kind: 1, payload: r.encode() };
+                        let mark = guard.map(|mark| Write::Guard(encode(&mark)));
+                        records.iter().map(record).chain(mark).collect()
+                    });
+                    self.shared.metrics.used(Part::Log, spent);
                     self.ticket(Waiting::Seq(seq), writes)?;
                 }
                 Action::Commit(committed) => {
-                    let write = Write::Block {
+                    let (write, spent) = timed(|| Write::Block {
                         height: committed.block.header.height.0,
                         block: encode(&*committed.block),
                         certificate: encode(&committed.certificate),
                         receipts: encode(&committed.receipts),
-                    };
+                    });
+                    self.shared.metrics.used(Part::Log, spent);
                     self.ticket(Waiting::Block(committed), vec![write])?;
                 }
                 Action::Send { to: To::All, bytes } => {
-                    // A peer whose queue is full loses its oldest message; the core repeats what matters.
-                    if let Err(error) = self.network.broadcast(Channel::Consensus, bytes) {
-                        tracing::debug!(%error, "a message could not be broadcast");
-                    }
+                    self.outbox.broadcast(Channel::Consensus, bytes);
                 }
                 Action::Send { to: To::One(to), bytes } => self.send(to, Channel::Consensus, bytes),
                 Action::Gossip(bytes) => {
-                    if let Err(error) = self.network.publish(bytes) {
-                        tracing::debug!(%error, "a batch could not be gossiped; the primary gets it directly");
-                    }
+                    self.outbox.publish(bytes);
                 }
                 Action::Forward { to, bytes } => self.send(to, Channel::Status, bytes),
                 Action::Request { to, request } => {
-                    let asked = self.peers.peer(to).map(|peer| self.network.request(peer, request.to_bytes()));
+                    let asked = self.peers.peer(to).map(|peer| self.outbox.network().request(peer, request.to_bytes()));
                     match asked {
                         Some(Ok(id)) => self.requests.push((id, to)),
                         _ => unasked.push(to),
@@ -367,7 +378,7 @@ impl Host {
                 Action::Penalise { validator, reason } => {
                     tracing::warn!(%validator, %reason, "a validator misbehaved");
                     if let Some(peer) = self.peers.peer(validator) {
-                        let _ = self.network.penalise(peer, reason);
+                        let _ = self.outbox.network().penalise(peer, reason);
                     }
                 }
                 Action::Evidence(evidence) => {
@@ -395,10 +406,8 @@ impl Host {
     }
 
     fn send(&self, to: ValidatorIndex, channel: Channel, bytes: Vec<u8>) {
-        if let Some(peer) = self.peers.peer(to)
-            && let Err(error) = self.network.send(peer, channel, bytes)
-        {
-            tracing::debug!(%to, %error, "a message could not be sent");
+        if let Some(peer) = self.peers.peer(to) {
+            self.outbox.send(peer, channel, bytes);
         }
     }
 
@@ -420,9 +429,13 @@ impl Host {
                 Waiting::Seq(_) | Waiting::Prune => {}
                 Waiting::Block(committed) => {
                     let height = committed.block.header.height;
-                    let index = index_changes(&committed.block, &committed.ids, &committed.receipts);
-                    let changes = committed.changes.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-                    self.state.apply(height.0, changes, index)?;
+                    let (applied, spent) = timed(|| {
+                        let index = index_changes(&committed.block, &committed.ids, &committed.receipts);
+                        let changes = committed.changes.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+                        self.state.apply(height.0, changes, index)
+                    });
+                    self.shared.metrics.used(Part::Store, spent);
+                    applied?;
                     let tip = Tip {
                         header: Some(committed.block.header.clone()),
                         certificate: Some(committed.certificate.clone()),

@@ -5,9 +5,12 @@
 
 pub mod audit;
 pub mod backend;
+pub mod bench;
 pub mod boot;
 pub mod cli;
 pub mod config;
+pub mod cpu;
+pub mod delay;
 pub mod devnet;
 pub mod host;
 pub mod index;

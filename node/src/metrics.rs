@@ -1,8 +1,12 @@
 //! Counters and gauges of a node, in Prometheus' text format.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -12,6 +16,83 @@ use vostro_engine::Snapshot;
 use vostro_types::{EvidenceKind, Header};
 
 use crate::host::wall_time;
+
+/// Name of the counter of CPU seconds by part; `/metrics` adds `_total`.
+pub const PART_SECONDS: &str = "vostro_cpu_seconds";
+/// Name of the counter of CPU seconds by thread; `/metrics` adds `_total`.
+pub const THREAD_SECONDS: &str = "vostro_thread_cpu_seconds";
+
+/// Parts of a node by which CPU time is counted. What the threads of log and state store do by themselves is not in
+/// them; it is counted by thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Verifying signatures of transactions.
+    Verify,
+    /// Looking at transactions before they wait for a block.
+    Admit,
+    /// The contract.
+    Execute,
+    /// The state tree and the other roots of a header.
+    StateRoot,
+    /// Everything else the engine does: agreement, building and checking blocks.
+    Consensus,
+    /// Encoding what is logged.
+    Log,
+    /// Handing blocks' effects to state and indexes.
+    Store,
+    /// Connections to peers.
+    Network,
+    /// Connections of clients.
+    Rpc,
+}
+
+impl Part {
+    const ALL: [Part; 9] = [
+        Part::Verify,
+        Part::Admit,
+        Part::Execute,
+        Part::StateRoot,
+        Part::Consensus,
+        Part::Log,
+        Part::Store,
+        Part::Network,
+        Part::Rpc,
+    ];
+
+    /// Its name in metrics and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Verify => "verify",
+            Part::Admit => "admit",
+            Part::Execute => "execute",
+            Part::StateRoot => "stateRoot",
+            Part::Consensus => "consensus",
+            Part::Log => "log",
+            Part::Store => "store",
+            Part::Network => "network",
+            Part::Rpc => "rpc",
+        }
+    }
+}
+
+type Seconds = Counter<f64, AtomicU64>;
+
+/// CPU seconds by thread, read when metrics are asked for.
+#[derive(Debug)]
+struct Threads;
+
+impl Collector for Threads {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let help = "CPU seconds of the threads that live, by name";
+        let mut family = encoder.encode_descriptor(THREAD_SECONDS, help, None, MetricType::Counter)?;
+        for (thread, seconds) in crate::cpu::by_thread() {
+            let label = [("thread", thread)];
+            let mut one = family.encode_family(&label)?;
+            one.encode_counter::<NoLabelSet, _, f64>(&seconds, None)?;
+        }
+        Ok(())
+    }
+}
 
 /// Labels of the counter of evidence: its kind, and whether it was detected here or recorded by a block.
 type EvidenceLabels = [(&'static str, &'static str); 2];
@@ -44,6 +125,7 @@ pub struct Metrics {
     finality: Histogram,
     block_age: Histogram,
     step: Histogram,
+    cpu: Family<[(&'static str, &'static str); 1], Seconds>,
 }
 
 impl Default for Metrics {
@@ -75,6 +157,7 @@ impl Metrics {
             finality: seconds(),
             block_age: seconds(),
             step: Histogram::new(exponential_buckets(0.000_01, 4.0, 10)),
+            cpu: Family::default(),
         };
         let mut registry = metrics.registry.lock().unwrap_or_else(PoisonError::into_inner);
         let m = &metrics;
@@ -102,6 +185,12 @@ impl Metrics {
         registry.register("vostro_transactions_rejected", "Of those, rejected by a rule", m.rejected.clone());
         registry.register("vostro_finality_seconds", "From admission here to durable here", m.finality.clone());
         registry.register("vostro_block_age_seconds", "From a block's time to durable here", m.block_age.clone());
+        for part in Part::ALL {
+            // Shown from the start, at zero.
+            drop(m.cpu.get_or_create(&[("part", part.name())]));
+        }
+        registry.register(PART_SECONDS, "CPU seconds by part of the node", m.cpu.clone());
+        registry.register_collector(Box::new(Threads));
         registry.register("vostro_engine_step_seconds", "Time in one step of the engine", m.step.clone());
         drop(registry);
         metrics
@@ -150,6 +239,16 @@ impl Metrics {
     /// A transaction admitted here is durable.
     pub fn settled_after(&self, time: Duration) {
         self.finality.observe(time.as_secs_f64());
+    }
+
+    /// A part of the node used the processor.
+    pub fn used(&self, part: Part, time: Duration) {
+        self.cpu.get_or_create(&[("part", part.name())]).inc_by(time.as_secs_f64());
+    }
+
+    /// CPU seconds that a part has used.
+    pub fn used_by(&self, part: Part) -> f64 {
+        self.cpu.get_or_create(&[("part", part.name())]).get()
     }
 
     /// The engine made a step.

@@ -10,14 +10,16 @@ use crossbeam_channel::{Sender, TrySendError};
 use tokio::sync::Semaphore;
 use vostro_engine::Event;
 use vostro_engine::wire::{Certified, GossipBatch, MAX_SYNC_BLOCKS, MAX_SYNC_BYTES, SyncRequest, SyncResponse};
-use vostro_network::{Channel, Event as NetEvent, Events, Handle, PeerId, Verdict};
+use vostro_network::{Channel, Event as NetEvent, Events, Handle, PeerId, Verdict, Wrap};
 use vostro_storage::BlockReader;
 use vostro_types::evidence::MAX_EVIDENCE;
 use vostro_types::transaction::verify_all;
 use vostro_types::{Evidence, Hash, Transaction, ValidatorSet, VerifiedEvidence, VerifiedTransaction};
 
 use crate::boot::decode_record;
+use crate::cpu::timed;
 use crate::host::{Msg, Peers};
+use crate::metrics::{Metrics, Part};
 
 /// Batches under verification at the same time; of more, gossip drops them and the primary is sent them directly later.
 const MAX_VERIFYING: usize = 64;
@@ -44,13 +46,14 @@ pub struct Verifier {
     chain: Hash,
     validators: Arc<ValidatorSet>,
     turns: Arc<Semaphore>,
+    metrics: Metrics,
 }
 
 impl Verifier {
     /// For the chain with this genesis hash and these validators.
-    pub fn new(chain: Hash, validators: Arc<ValidatorSet>) -> Self {
+    pub fn new(chain: Hash, validators: Arc<ValidatorSet>, metrics: Metrics) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Verifier { chain, validators, turns: Arc::new(Semaphore::new(processors)) }
+        Verifier { chain, validators, turns: Arc::new(Semaphore::new(processors)), metrics }
     }
 
     /// One verdict for each transaction, in order.
@@ -59,8 +62,13 @@ impl Verifier {
         transactions: Vec<Transaction>,
     ) -> Vec<Result<VerifiedTransaction, vostro_types::transaction::BadSignature>> {
         let _turn = self.turns.acquire().await;
-        let chain = self.chain;
-        let judged = tokio::task::spawn_blocking(move || verify_all(transactions, &chain)).await;
+        let (chain, metrics) = (self.chain, self.metrics.clone());
+        let judged = tokio::task::spawn_blocking(move || {
+            let (judged, time) = timed(|| verify_all(transactions, &chain));
+            metrics.used(Part::Verify, time);
+            judged
+        });
+        let judged = judged.await;
         judged.expect("verification does not panic")
     }
 
@@ -89,6 +97,8 @@ pub struct Relay {
     pub verifier: Verifier,
     /// Durable blocks, for others that catch up.
     pub blocks: BlockReader,
+    /// Makes tasks count as the network's.
+    pub wrap: Wrap,
 }
 
 impl Relay {
@@ -169,7 +179,8 @@ impl Relay {
             return;
         };
         let (verifier, network, engine) = (self.verifier.clone(), self.network.clone(), self.engine.clone());
-        tokio::spawn(async move {
+        let wrap = self.wrap.clone();
+        tokio::spawn(wrap(Box::pin(async move {
             let _turn = turn;
             let batch = GossipBatch::from_bytes(&bytes).ok().filter(|b| b.evidence.len() <= MAX_EVIDENCE);
             let Some(GossipBatch { transactions, evidence }) = batch else {
@@ -186,7 +197,7 @@ impl Relay {
                 tell(&engine, Msg::Event(Event::Accused { evidence })).await;
             }
             tell(&engine, Msg::Event(Event::Gossiped { transactions })).await;
-        });
+        })));
     }
 }
 

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use color_eyre::eyre::{Result, WrapErr, ensure, eyre};
 use vostro_api::node::NodeInfo;
@@ -19,8 +19,10 @@ use vostro_types::{Genesis, Height, PublicKey, SecretKey};
 use crate::backend::{BlockCache, NodeBackend};
 use crate::boot;
 use crate::config::{Config, HomePaths, NetworkConfig};
+use crate::cpu::wrapper;
+use crate::delay::Outbox;
 use crate::host::{self, Parts, Peers, wall_time};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Part};
 use crate::net::{Relay, Verifier};
 use crate::shared::{Shared, Tip};
 use crate::signer;
@@ -39,6 +41,8 @@ pub struct Node {
     pub network_key: SecretKey,
     /// The operator's word that it may vote from this height on, although it does not know what it signed before.
     pub vote_from: Option<Height>,
+    /// Messages to peers are held back for so long, for benchmarks.
+    pub delay: Duration,
 }
 
 /// Where a running node can be reached.
@@ -91,7 +95,7 @@ fn peers_of(genesis: &Genesis, network: &NetworkConfig) -> Result<(Peers, Vec<Pe
 /// Why it could not start, or why it halted.
 pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(&Addresses)) -> Result<()> {
     let started = Instant::now();
-    let Node { paths, config, genesis, validator_key, network_key, vote_from } = node;
+    let Node { paths, config, genesis, validator_key, network_key, vote_from, delay } = node;
     let genesis = Arc::new(genesis);
     let chain = genesis.hash();
     let validators = genesis.validator_set();
@@ -149,13 +153,14 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
         limits: Limits::default(),
     };
     let peer_id = network_config.key.peer_id();
-    let (network, events, p2p) = vostro_network::spawn(network_config).await?;
+    let (network, events, p2p) =
+        vostro_network::spawn_wrapped(network_config, wrapper(&metrics, Part::Network)).await?;
     {
         let registry = metrics.registry();
         let mut registry = registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         network.register(&mut registry);
     }
-    let verifier = Verifier::new(chain, Arc::new(validators.clone()));
+    let verifier = Verifier::new(chain, Arc::new(validators.clone()), metrics.clone());
     let info = NodeInfo {
         name: place.and_then(|i| validators.get(i)).map_or_else(|| "observer".to_string(), |v| v.name.to_string()),
         version: env!("CARGO_PKG_VERSION").to_string(),
@@ -193,7 +198,7 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
         cors_origins: config.rpc.cors.clone(),
         limits: RpcLimits { max_request_bytes: config.rpc.max_request_bytes, ..RpcLimits::default() },
     };
-    let rpc = vostro_rpc::serve(serve, backend, closing(stopped.clone())).await?;
+    let rpc = vostro_rpc::serve_wrapped(serve, backend, closing(stopped.clone()), wrapper(&metrics, Part::Rpc)).await?;
     let metrics_server = vostro_rpc::serve_metrics(config.metrics.listen, metrics.registry(), closing(stopped)).await?;
 
     let engine = Engine::boot(
@@ -221,13 +226,15 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
         engine,
         journal: opened.journal,
         state: opened.state,
-        network: network.clone(),
+        outbox: Outbox::new(network.clone(), delay),
         peers: peers.clone(),
         shared: shared.clone(),
     };
     let running = host::start(parts, engine_sender.clone(), engine_events)?;
-    let relay = Relay { network: network.clone(), engine: engine_sender, peers, verifier, blocks: opened.blocks };
-    let relay = tokio::spawn(relay.run(events));
+    let wrap = wrapper(&metrics, Part::Network);
+    let blocks = opened.blocks;
+    let relay = Relay { network: network.clone(), engine: engine_sender, peers, verifier, blocks, wrap: wrap.clone() };
+    let relay = tokio::spawn(wrap(Box::pin(relay.run(events))));
     let addresses = Addresses { rpc: rpc.address(), metrics: metrics_server.address(), p2p, peer_id };
     tracing::info!(rpc = %addresses.rpc, metrics = %addresses.metrics, p2p = ?addresses.p2p, "serving");
     ready(&addresses);

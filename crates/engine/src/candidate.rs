@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use vostro_execution::{Executed, Overlay, StateRead, Tree, execute};
+use vostro_execution::{Executed, Meter, Overlay, Part, StateRead, Tree, execute_metered, metered};
 use vostro_settlement::evidence::evidence_record;
 use vostro_types::block::HEADER_VERSION;
 use vostro_types::codec::{MAX_TRANSACTION, encode};
@@ -46,6 +46,8 @@ pub struct Parent<'a> {
     pub validators: &'a ValidatorSet,
     /// Ids that must not be executed again.
     pub recent: &'a RecentIds,
+    /// Learns which part of the work is under way.
+    pub meter: &'a dyn Meter,
 }
 
 /// Caps of a block.
@@ -193,7 +195,8 @@ pub fn build(
         .collect();
     let mut dropped = Vec::new();
     let executed = loop {
-        let executed = execute(parent.state, parent.tree, height, time, &accusations, &chosen);
+        let at = (height, time);
+        let executed = execute_metered(parent.meter, parent.state, parent.tree, at, &accusations, &chosen);
         let refused = hopeless(&executed, chosen.len(), limits);
         let room = with_room(&executed, chosen.len(), limits);
         if refused.is_empty() && room == chosen.len() {
@@ -270,7 +273,7 @@ fn verify_transactions(
         }
         verified.push(known);
     }
-    let mut fresh = verify_all(unknown, &parent.chain).into_iter();
+    let mut fresh = metered(parent.meter, Part::Verify, || verify_all(unknown, &parent.chain)).into_iter();
     let mut transactions = Vec::with_capacity(verified.len());
     for (index, known) in verified.into_iter().enumerate() {
         let transaction = match known {
@@ -341,7 +344,8 @@ pub fn validate(
             return Err(Invalid::Transaction { index, reason: "it is in an earlier block or twice in this one" });
         }
     }
-    let executed = execute(parent.state, parent.tree, block.header.height, time, &evidence, &transactions);
+    let at = (block.header.height, time);
+    let executed = execute_metered(parent.meter, parent.state, parent.tree, at, &evidence, &transactions);
     if let Some(index) = unauthorised(&executed, transactions.len()).first() {
         return Err(Invalid::Transaction { index: *index, reason: "its signers may not act" });
     }

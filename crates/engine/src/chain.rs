@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use vostro_consensus::Tip;
-use vostro_execution::{StateRead, Tree};
+use vostro_execution::{StateRead, Tree, Unmetered};
 use vostro_settlement::MAX_DUE_RECEIPTS;
 use vostro_types::codec::{CodecError, MAX_BLOCK, decode};
 use vostro_types::transaction::MAX_VALIDITY_MS;
@@ -125,6 +125,7 @@ impl ChainEnd {
             tree: &self.tree,
             validators,
             recent: &self.recent,
+            meter: &Unmetered,
         };
         validate(&parent, block, None, *limits)
     }

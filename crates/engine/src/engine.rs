@@ -9,7 +9,7 @@ use vostro_consensus::{
     Config, DecidedBlock, Durable, Effect, Effects, GuardMark, Input, Record, Replica, Seq, Signed, Timing, Tip, To,
     Verified, Waiting,
 };
-use vostro_execution::{Changes, Layered, Overlay, StateRead, Tree};
+use vostro_execution::{Changes, Layered, Meter, Overlay, StateRead, Tree, Unmetered};
 use vostro_settlement::evidence::{evidence_record, is_on_record};
 use vostro_types::{
     Block, BlockId, Certificate, Evidence, Genesis, Hash, Height, Label, Receipt, SecretKey, Time, TxId,
@@ -319,6 +319,7 @@ pub struct Engine {
     last_wake: Option<Time>,
     last_view: (Height, View),
     figures: Snapshot,
+    meter: Arc<dyn Meter>,
     now: Time,
 }
 
@@ -358,6 +359,7 @@ impl Engine {
             last_wake: None,
             last_view: (at.1.next(), View(0)),
             figures: Snapshot::default(),
+            meter: Arc::new(Unmetered),
             now,
         };
         engine.next_deadline = engine.read(vostro_settlement::next_deadline);
@@ -365,6 +367,11 @@ impl Engine {
         engine.carry_out(effects, &mut actions);
         engine.settle_step(&mut actions);
         (engine, actions)
+    }
+
+    /// Tells `meter` from now on which part of the work on a block is under way.
+    pub fn set_meter(&mut self, meter: Arc<dyn Meter>) {
+        self.meter = meter;
     }
 
     /// Takes one event at wall time `now`.
@@ -593,6 +600,7 @@ impl Engine {
             tree: &self.tree,
             validators: &self.validators,
             recent: &self.recent,
+            meter: &*self.meter,
         })
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use vostro_engine::candidate::{BlockLimits, Candidate, Invalid, MAX_TRANSACTION_RECEIPTS, Parent, build, validate};
 use vostro_engine::mempool::{Mempool, MempoolLimits};
 use vostro_engine::recent::RecentIds;
-use vostro_execution::{MemState, StateRead, Tree, genesis_state};
+use vostro_execution::{MemState, StateRead, Tree, Unmetered, genesis_state};
 use vostro_types::*;
 
 const LIMITS: BlockLimits = BlockLimits { transactions: 10, bytes: 1 << 16, receipts: MAX_TRANSACTION_RECEIPTS };
@@ -65,6 +65,7 @@ impl Fixture {
             tree: &self.tree,
             validators: &self.validators,
             recent: &self.recent,
+            meter: &Unmetered,
         }
     }
 

@@ -10,6 +10,7 @@ use vostro_types::evidence::evidence_leaf;
 use vostro_types::receipt::measured_receipts_root;
 use vostro_types::{Genesis, Height, Receipt, Time, VerifiedEvidence, VerifiedTransaction};
 
+use crate::meter::{Meter, Part, Unmetered, metered};
 use crate::state::{Changes, MemState, Overlay, StateRead};
 use crate::tree::{Tree, key_hash, value_hash};
 
@@ -47,13 +48,37 @@ pub fn execute(
     evidence: &[VerifiedEvidence],
     transactions: &[VerifiedTransaction],
 ) -> Executed {
+    execute_metered(&Unmetered, state, tree, (height, time), evidence, transactions)
+}
+
+/// [`execute`], telling `meter` which part is under way.
+pub fn execute_metered(
+    meter: &dyn Meter,
+    state: &dyn StateRead,
+    tree: &Tree,
+    (height, time): (Height, Time),
+    evidence: &[VerifiedEvidence],
+    transactions: &[VerifiedTransaction],
+) -> Executed {
     let context = BlockContext { height, time };
-    let mut overlay = Overlay::new(state);
-    vostro_settlement::record_evidence(&context, evidence, &mut overlay);
-    let mut receipts: Vec<Receipt> =
-        transactions.iter().map(|tx| vostro_settlement::apply(&context, tx, &mut overlay)).collect();
-    receipts.extend(vostro_settlement::fire_deadlines(&context, &mut overlay));
-    let changes = overlay.into_changes();
+    let (receipts, changes) = metered(meter, Part::Contract, || {
+        let mut overlay = Overlay::new(state);
+        vostro_settlement::record_evidence(&context, evidence, &mut overlay);
+        let mut receipts: Vec<Receipt> =
+            transactions.iter().map(|tx| vostro_settlement::apply(&context, tx, &mut overlay)).collect();
+        receipts.extend(vostro_settlement::fire_deadlines(&context, &mut overlay));
+        (receipts, overlay.into_changes())
+    });
+    metered(meter, Part::Roots, || roots(tree, changes, receipts, evidence, transactions))
+}
+
+fn roots(
+    tree: &Tree,
+    changes: Changes,
+    receipts: Vec<Receipt>,
+    evidence: &[VerifiedEvidence],
+    transactions: &[VerifiedTransaction],
+) -> Executed {
     let tree = update_tree(tree, &changes);
     let leaves: Vec<Hash> = transactions.iter().map(|tx| transaction_leaf(tx.transaction())).collect();
     let (receipts_root, receipt_bytes) = measured_receipts_root(&receipts);

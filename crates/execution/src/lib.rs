@@ -9,12 +9,14 @@
 //! ```
 
 pub mod apply;
+pub mod meter;
 pub mod proof;
 pub mod proofs;
 pub mod state;
 pub mod tree;
 
-pub use apply::{Executed, execute, genesis_state, rebuild_tree, update_tree};
+pub use apply::{Executed, execute, execute_metered, genesis_state, rebuild_tree, update_tree};
+pub use meter::{Meter, Part, Unmetered, metered};
 pub use proof::{OtherLeaf, Proof};
 pub use proofs::StateProof;
 pub use state::{Changes, Layered, MemState, Overlay, StateRead};

@@ -12,6 +12,7 @@ use libp2p::{
 };
 
 use crate::direct::Direct;
+use crate::driver::Wrap;
 use crate::gate::Gate;
 use crate::link::Links;
 use crate::{Config, Error, gossip, sync};
@@ -45,7 +46,7 @@ fn protocol(chain: &str, name: &str) -> Result<StreamProtocol, Error> {
     StreamProtocol::try_from_owned(format!("/vostro/{chain}/{name}/1")).map_err(|error| Error::Setup(error.to_string()))
 }
 
-pub(crate) fn swarm(config: &Config, links: Arc<Links>) -> Result<Swarm<Behaviour>, Error> {
+pub(crate) fn swarm(config: &Config, links: Arc<Links>, wrap: Wrap) -> Result<Swarm<Behaviour>, Error> {
     let chain = chain_name(&config.chain);
     let own = config.key.peer_id();
     let limits = &config.limits;
@@ -63,7 +64,8 @@ pub(crate) fn swarm(config: &Config, links: Arc<Links>) -> Result<Swarm<Behaviou
         identify: identify::Behaviour::new(identity),
         ping: ping::Behaviour::new(pings),
     };
-    let settings = swarm::Config::with_tokio_executor()
+    let executor = move |task| drop(tokio::spawn(wrap(task)));
+    let settings = swarm::Config::with_executor(executor)
         .with_idle_connection_timeout(std::time::Duration::MAX)
         .with_max_negotiating_inbound_streams(MAX_NEGOTIATING_STREAMS);
     Ok(Swarm::new(transport(config)?, behaviour, own, settings))

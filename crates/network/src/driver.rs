@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, PublishError};
 use libp2p::request_response::{self, OutboundRequestId};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -41,6 +42,18 @@ const DIALS_BEFORE_WARNING: u32 = 5;
 /// # Errors
 /// A configuration that contradicts itself, or an address that cannot be listened on.
 pub async fn spawn(config: Config) -> Result<(Handle, Events, Vec<Multiaddr>), Error> {
+    spawn_wrapped(config, Arc::new(|task| task)).await
+}
+
+/// What a host makes of the future of the network's task, and of each connection's, before it runs, such as one that
+/// measures it.
+pub type Wrap = Arc<dyn Fn(BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// [`spawn`] with every task's future wrapped.
+///
+/// # Errors
+/// As [`spawn`].
+pub async fn spawn_wrapped(config: Config, wrap: Wrap) -> Result<(Handle, Events, Vec<Multiaddr>), Error> {
     config.check()?;
     let own = config.key.peer_id();
     let metrics = Arc::new(Metrics::new());
@@ -53,7 +66,7 @@ pub async fn spawn(config: Config) -> Result<(Handle, Events, Vec<Multiaddr>), E
         })
         .collect();
     let links = Arc::new(links);
-    let mut swarm = behaviour::swarm(&config, links.clone())?;
+    let mut swarm = behaviour::swarm(&config, links.clone(), wrap.clone())?;
     let addresses = listen(&mut swarm, &config.listen).await?;
 
     let inbox = Arc::new(Inbox::new(config.limits.clone()));
@@ -72,12 +85,12 @@ pub async fn spawn(config: Config) -> Result<(Handle, Events, Vec<Multiaddr>), E
         limits: config.limits.clone(),
     };
     let closing = Closing(inbox.clone());
-    tokio::spawn(async move {
+    tokio::spawn(wrap(Box::pin(async move {
         // Dropped however the task ends, so that nobody waits for a network that is gone.
         let _closing = closing;
         driver.run(from_handle, stopped).await;
         drop(ending);
-    });
+    })));
     let handle = Handle {
         own,
         links: links.clone(),

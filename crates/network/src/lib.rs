@@ -53,7 +53,7 @@ pub use config::{
     Config, Limits, MAX_BATCH_BYTES, MAX_DIRECT_BYTES, MAX_PEERS, MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, NetworkKey,
     Peer, peer_id_of,
 };
-pub use driver::spawn;
+pub use driver::{Wrap, spawn, spawn_wrapped};
 pub use error::{Error, RequestError};
 pub use handle::Handle;
 pub use inbox::{BatchToken, Channel, Event, Events, RequestId, ResponseToken, Verdict};

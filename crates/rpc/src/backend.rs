@@ -78,6 +78,11 @@ pub trait Backend: Send + Sync + 'static {
     /// Where the node stands.
     fn status(&self) -> Status;
 
+    /// Does work of this server on a thread made for work that blocks. A backend that measures its parts overrides it.
+    fn measured(&self, work: &mut dyn FnMut()) {
+        work();
+    }
+
     /// The block at a height.
     fn block(&self, height: Height) -> Option<Arc<StoredBlock>>;
 

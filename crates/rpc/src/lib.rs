@@ -34,4 +34,4 @@ pub use backend::{Admitted, Backend, Proved, Status, StoredBlock};
 pub use error::RpcError;
 pub use limits::Limits;
 pub use metrics::serve_metrics;
-pub use server::{RpcConfig, Server, serve};
+pub use server::{RpcConfig, Server, Wrap, serve, serve_wrapped};

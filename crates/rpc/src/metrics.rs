@@ -32,7 +32,7 @@ pub async fn serve_metrics(
         .fallback(|| async { (StatusCode::NOT_FOUND, "the metrics are at /metrics\n") })
         .with_state(registry);
     let limits = Limits { max_connections: MAX_CONNECTIONS, ..Limits::default() };
-    listen(address, router, limits, Box::pin(shutdown)).await
+    listen(address, router, limits, Box::pin(shutdown), Arc::new(|connection| connection)).await
 }
 
 async fn metrics(State(registry): State<Arc<Mutex<Registry>>>) -> Response {

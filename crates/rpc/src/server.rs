@@ -76,9 +76,25 @@ pub async fn serve(
     backend: Arc<dyn Backend>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Server, RpcError> {
+    serve_wrapped(config, backend, shutdown, Arc::new(|connection| connection)).await
+}
+
+/// What a host makes of the future of each connection before it runs, such as one that measures it.
+pub type Wrap = Arc<dyn Fn(BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// [`serve`] with every connection's future wrapped.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_wrapped(
+    config: RpcConfig,
+    backend: Arc<dyn Backend>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+    wrap: Wrap,
+) -> Result<Server, RpcError> {
     config.limits.check()?;
     let router = http::router(&config, backend)?;
-    listen(config.listen, router, config.limits, Box::pin(shutdown)).await
+    listen(config.listen, router, config.limits, Box::pin(shutdown), wrap).await
 }
 
 pub(crate) async fn listen(
@@ -86,14 +102,21 @@ pub(crate) async fn listen(
     router: Router,
     limits: Limits,
     shutdown: BoxFuture<'static, ()>,
+    wrap: Wrap,
 ) -> Result<Server, RpcError> {
     let failed = |source| RpcError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    Ok(Server { address, task: tokio::spawn(accept(listener, router, limits, shutdown)) })
+    Ok(Server { address, task: tokio::spawn(accept(listener, router, limits, shutdown, wrap)) })
 }
 
-async fn accept(listener: TcpListener, router: Router, limits: Limits, mut shutdown: BoxFuture<'static, ()>) {
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    mut shutdown: BoxFuture<'static, ()>,
+    wrap: Wrap,
+) {
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let graceful = GracefulShutdown::new();
     loop {
@@ -124,12 +147,12 @@ async fn accept(listener: TcpListener, router: Router, limits: Limits, mut shutd
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         let watched = graceful.watcher().watch(connection);
-        tokio::spawn(async move {
+        tokio::spawn(wrap(Box::pin(async move {
             if let Err(e) = watched.await {
                 tracing::trace!(%peer, error = %e, "a connection ended early");
             }
             drop(place);
-        });
+        })));
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {

@@ -165,7 +165,12 @@ async fn submit_batch(api: Arc<Api>, mut fields: Fields) -> Result<SubmittedBatc
     }
     // Decoding and hashing a thousand transactions takes milliseconds: too long for a thread that serves sockets.
     let reader = Arc::clone(&api);
-    let parsed: Vec<_> = blocking(move || Ok(texts.iter().map(|t| parse(&reader, t)).collect())).await?;
+    let parsed: Vec<_> = blocking(move || {
+        let mut parsed = Vec::with_capacity(texts.len());
+        reader.backend.measured(&mut || parsed.extend(texts.iter().map(|text| parse(&reader, text))));
+        Ok(parsed)
+    })
+    .await?;
     let (mut good, mut places) = (Vec::with_capacity(parsed.len()), Vec::with_capacity(parsed.len()));
     for item in parsed {
         places.push(item.map(|(id, transaction)| {

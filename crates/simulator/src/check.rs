@@ -11,7 +11,7 @@ use vostro_crypto::{Hash, sha256};
 use vostro_engine::candidate::{BlockLimits, Parent, build};
 use vostro_engine::mempool::{Mempool, MempoolLimits};
 use vostro_engine::{ChainEnd, Committed};
-use vostro_execution::{MemState, Overlay};
+use vostro_execution::{MemState, Overlay, Unmetered};
 use vostro_settlement::invariants;
 use vostro_types::{
     Block, BlockId, Certificate, Genesis, Height, Outcome, Receipt, Time, TxId, ValidatorIndex, ValidatorSet, VoteKind,
@@ -192,6 +192,7 @@ impl Checker {
             tree: &self.end.tree,
             validators: &self.set,
             recent: &self.end.recent,
+            meter: &Unmetered,
         };
         let nothing = Mempool::new(MempoolLimits::default());
         Some(build(&parent, &nothing, Vec::new(), BlockLimits::of(&self.genesis), time).0.block)

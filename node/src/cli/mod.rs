@@ -3,6 +3,7 @@
 //! Invariant: names of verbs and flags here are fixed interfaces; parsing them touches nothing.
 
 pub mod audit;
+pub mod bench;
 pub mod completions;
 pub mod devnet;
 pub mod genesis;
@@ -73,6 +74,9 @@ pub enum Command {
     // --- proofs for engineers ---
     /// Run whole networks in virtual time, under faults drawn from a seed
     Simulate(simulate::SimulateArgs),
+    /// Measure what parts and whole networks cost on this machine
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     // --- the binary itself ---
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
@@ -109,6 +113,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Query(command) => query::run(command, output).await,
         Command::Orders(command) => orders::run(command, output).await,
         Command::Simulate(args) => simulate::run(args, output),
+        Command::Bench(command) => bench::run(command, output).await,
         Command::Completions(args) => completions::run(&args),
         Command::Version => version::run(output),
     }

@@ -1,6 +1,7 @@
 //! `start`: runs one node until SIGTERM or Ctrl-C.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use color_eyre::eyre::{Result, WrapErr, ensure};
@@ -40,6 +41,9 @@ pub struct StartArgs {
     /// End when standard input closes, so that a node does not outlive the program that started it
     #[arg(long, hide = true)]
     pub stop_with_stdin: bool,
+    /// Hold messages to peers back for so many milliseconds, as a wide area network would
+    #[arg(long, hide = true, default_value_t = 0, value_name = "MS")]
+    pub delay_ms: u64,
 }
 
 /// Said once the node serves.
@@ -72,7 +76,15 @@ pub async fn run(args: StartArgs, output: Output) -> Result<()> {
     let validator_key = if paths.validator_key().exists() { Some(key(paths.validator_key())?) } else { None };
     let network_key = key(paths.network_key())?;
     let vote_from = args.vote_from.map(Height);
-    let node = Node { paths, config, genesis, validator_key, network_key, vote_from };
+    let node = Node {
+        paths,
+        config,
+        genesis,
+        validator_key,
+        network_key,
+        vote_from,
+        delay: Duration::from_millis(args.delay_ms),
+    };
 
     let mut terminate = signal(SignalKind::terminate()).wrap_err("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).wrap_err("cannot listen for SIGINT")?;

@@ -1,0 +1,96 @@
+//! Holds outgoing messages back for a fixed time: a wide area network on one machine, for benchmarks.
+//!
+//! Invariant: messages leave in the order in which they were handed in, each after the same delay. Catch-up requests are
+//! not delayed.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::{Sender, channel};
+use tokio::time::{Instant, sleep_until};
+use vostro_network::{Channel, Handle, PeerId};
+
+/// Messages under way; above it the newest is lost, as on a wire.
+const UNDER_WAY: usize = 16 * 1024;
+
+enum Parcel {
+    Broadcast(Channel, Vec<u8>),
+    Send(PeerId, Channel, Vec<u8>),
+    Publish(Vec<u8>),
+}
+
+/// The way out of a node: straight to the network, or through a delay.
+pub struct Outbox {
+    network: Handle,
+    delayed: Option<Sender<(Instant, Parcel)>>,
+    delay: Duration,
+}
+
+fn deliver(network: &Handle, parcel: Parcel) {
+    match parcel {
+        Parcel::Broadcast(channel, bytes) => {
+            // A peer whose queue is full loses its oldest message; the core repeats what matters.
+            if let Err(error) = network.broadcast(channel, bytes) {
+                tracing::debug!(%error, "a message could not be broadcast");
+            }
+        }
+        Parcel::Send(to, channel, bytes) => {
+            if let Err(error) = network.send(to, channel, bytes) {
+                tracing::debug!(%to, %error, "a message could not be sent");
+            }
+        }
+        Parcel::Publish(bytes) => {
+            if let Err(error) = network.publish(bytes) {
+                tracing::debug!(%error, "a batch could not be gossiped; the primary gets it directly");
+            }
+        }
+    }
+}
+
+impl Outbox {
+    /// A way out with a delay; with one above zero it must be made on the runtime.
+    pub fn new(network: Handle, delay: Duration) -> Self {
+        let delayed = (!delay.is_zero()).then(|| {
+            let (sender, mut parcels) = channel::<(Instant, Parcel)>(UNDER_WAY);
+            let network = network.clone();
+            tokio::spawn(async move {
+                while let Some((at, parcel)) = parcels.recv().await {
+                    sleep_until(at).await;
+                    deliver(&network, parcel);
+                }
+            });
+            sender
+        });
+        Outbox { network, delayed, delay }
+    }
+
+    fn out(&self, parcel: Parcel) {
+        match &self.delayed {
+            None => deliver(&self.network, parcel),
+            Some(queue) => {
+                if queue.try_send((Instant::now() + self.delay, parcel)).is_err() {
+                    tracing::debug!("a message is lost: too many are under way");
+                }
+            }
+        }
+    }
+
+    /// The network, past any delay.
+    pub fn network(&self) -> &Handle {
+        &self.network
+    }
+
+    /// To all connected peers.
+    pub fn broadcast(&self, channel: Channel, bytes: Vec<u8>) {
+        self.out(Parcel::Broadcast(channel, bytes));
+    }
+
+    /// To one peer.
+    pub fn send(&self, to: PeerId, channel: Channel, bytes: Vec<u8>) {
+        self.out(Parcel::Send(to, channel, bytes));
+    }
+
+    /// To everybody, by gossip.
+    pub fn publish(&self, bytes: Vec<u8>) {
+        self.out(Parcel::Publish(bytes));
+    }
+}
