@@ -241,6 +241,7 @@ impl Cast {
             version: 1,
             asset: self.asset,
             price: Price::Fixed(units(Self::price(item))),
+            discount: Ppm::ZERO,
             tax: None,
             plan: label(format!("split-{}", item as usize % PLANS.len())),
             plan_version: 1,
@@ -265,7 +266,7 @@ impl Cast {
     }
 
     fn purse(&self) -> u64 {
-        let fee = pricing::fee(units(HIGHEST_PRICE), &self.fee).units();
+        let fee = pricing::fee(units(HIGHEST_PRICE), self.fee.rate, &self.fee).units();
         self.payments_each.saturating_mul(HIGHEST_PRICE + fee).clamp(1, Amount::MAX.units())
     }
 
@@ -314,9 +315,10 @@ impl Cast {
             order_id: Self::order_id(number),
             item: ItemRef { host: self.host(item).account, item: label(format!("item-{item}")), version: 1 },
             price: None,
+            coupon: None,
             mode,
             fee_bearer: FeeBearer::PAYER,
-            expected_total: units(price + pricing::fee(units(price), &self.fee).units()),
+            expected_total: units(price + pricing::fee(units(price), self.fee.rate, &self.fee).units()),
         };
         self.sign(&self.payer(payer), &[], vec![Action::Pay(pay)], number, until)
     }
