@@ -10,7 +10,7 @@ use vostro_engine::{ChainEnd, StoredBlock};
 use vostro_execution::{MemState, Overlay, genesis_state};
 use vostro_settlement::invariants;
 use vostro_storage::log::{Check, LogOptions};
-use vostro_storage::state::{ExecutionState, SledStore, State, StateOptions};
+use vostro_storage::state::{ExecutionState, State, StateOptions};
 use vostro_storage::{BlockReader, Home, Journal, JournalDisks, JournalOptions};
 use vostro_types::{Genesis, VoteKind};
 
@@ -129,8 +129,9 @@ fn replay(
 
 /// Compares the materialised state with what the blocks reproduce at its height.
 fn check_state(home: &Home, genesis: &Genesis, config: &Config, blocks: &BlockReader, end: &ChainEnd) -> Result<()> {
-    let store = SledStore::open(home.state(), genesis.hash().0, config.storage.cache_bytes)?;
-    let state = State::start(std::sync::Arc::new(store), StateOptions::default())?;
+    let storage = &config.storage;
+    let store = storage.backend.0.open(&home.state(), genesis.hash().0, storage.cache_bytes)?;
+    let state = State::start(store, StateOptions::default())?;
     let Some(at) = state.height() else { return Ok(()) };
     ensure!(at <= end.tip.height.0, "the state is at height {at}, the block log ends at {}", end.tip.height);
     let root = tree_of(&ExecutionState::new(state.reader())).root();

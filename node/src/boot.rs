@@ -11,7 +11,7 @@ use color_eyre::eyre::{Report, Result, WrapErr, bail, ensure, eyre};
 use vostro_consensus::{GuardMark, Record};
 use vostro_engine::{ChainEnd, RecentIds, StoredBlock, Unreadable};
 use vostro_execution::{Tree, genesis_state, rebuild_tree};
-use vostro_storage::state::{ExecutionState, SledStore, State, StateOptions};
+use vostro_storage::state::{self, ExecutionState, State, StateOptions};
 use vostro_storage::{
     BlockReader, BlockRecord, Home, Journal, JournalDisks, JournalOptions, JournalReport, StorageError,
 };
@@ -144,7 +144,7 @@ fn open_state(
             // The state is derived; the log is the truth. Whatever is wrong with the state, replay mends it, and if the
             // log itself does not reproduce, the second attempt says so.
             tracing::warn!(reason = %format!("{error:#}"), "the state cannot be used; it is rebuilt from the block log");
-            SledStore::wipe(&home.state())?;
+            state::wipe(&home.state())?;
             try_state(home, genesis, storage, blocks, last)
         }
     }
@@ -157,9 +157,9 @@ fn try_state(
     blocks: &BlockReader,
     last: u64,
 ) -> Result<(State, ChainEnd)> {
-    let store = SledStore::open(home.state(), genesis.hash().0, storage.cache_bytes)?;
+    let store = storage.backend.0.open(&home.state(), genesis.hash().0, storage.cache_bytes)?;
     let options = StateOptions { overlay_bytes: storage.overlay_bytes, ..StateOptions::default() };
-    let mut state = State::start(Arc::new(store), options)?;
+    let mut state = State::start(store, options)?;
     let (changes, first_tree) = genesis_state(genesis);
     let mut end = ChainEnd::genesis(genesis, first_tree);
     let at = match state.height() {

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use vostro_storage::state::Backend;
 
 /// Name of the settings file below `config/`.
 pub const CONFIG_FILE: &str = "config.toml";
@@ -136,6 +137,9 @@ pub struct MempoolConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields, default)]
 pub struct StorageConfig {
+    /// What keeps the state on disk: `fjall` or `sled`. A node that finds the other's files rebuilds its state from the block
+    /// log.
+    pub backend: BackendName,
     /// Bytes the store may cache.
     pub cache_bytes: u64,
     /// Bytes of decided changes that may wait to be written to the store.
@@ -168,7 +172,26 @@ impl Default for MempoolConfig {
 
 impl Default for StorageConfig {
     fn default() -> Self {
-        StorageConfig { cache_bytes: 64 << 20, overlay_bytes: 128 << 20 }
+        StorageConfig { backend: BackendName(Backend::Fjall), cache_bytes: 64 << 20, overlay_bytes: 128 << 20 }
+    }
+}
+
+/// A [`Backend`] by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BackendName(pub Backend);
+
+impl TryFrom<String> for BackendName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        name.parse().map(BackendName)
+    }
+}
+
+impl From<BackendName> for String {
+    fn from(name: BackendName) -> Self {
+        name.0.name().to_owned()
     }
 }
 
@@ -244,6 +267,9 @@ impl Config {
         if let Some((name, value)) = pick(&overrides.metrics_listen, "--metrics-listen", "METRICS_LISTEN") {
             config.metrics.listen = address(&name, &value)?;
         }
+        if let Some((name, value)) = pick(&None, "", "STORAGE_BACKEND") {
+            config.storage.backend = value.try_into().map_err(|reason| ConfigError::Value { name, reason })?;
+        }
         Ok(config)
     }
 
@@ -262,7 +288,7 @@ impl Config {
     /// Never: every value of these types has a TOML form.
     pub fn to_toml(&self) -> String {
         format!(
-            "# Settings of a Vostro node. Flags and VOSTRO_P2P_LISTEN, VOSTRO_RPC_LISTEN, VOSTRO_METRICS_LISTEN win over this file.\n{}",
+            "# Settings of a Vostro node. Flags and VOSTRO_P2P_LISTEN, VOSTRO_RPC_LISTEN, VOSTRO_METRICS_LISTEN, VOSTRO_STORAGE_BACKEND win over this file.\n{}",
             toml::to_string_pretty(self).expect("plain tables have a TOML form")
         )
     }

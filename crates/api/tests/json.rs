@@ -35,6 +35,27 @@ fn every_action_goes_to_json_and_back() {
     assert_eq!(kinds, names.chain(["batch".to_string()]).collect());
 }
 
+/// docs/actions.md: an example of every action, in JSON and in the words that people read before they sign.
+#[test]
+fn the_page_shows_every_action() {
+    let mut page = String::from(
+        "# Every action by example\n\n\
+        One of each, as `tx_encode`, `tx_decode` and `vostro tx encode|decode` have it (`asset` beside amounts whose asset follows\n\
+        from an item or order is only how to read the decimals, docs/signing.md), under the words that wallet and explorer show.\n\
+        What each needs and does is in [contract.md](contract.md). A test writes this page:\n\
+        `UPDATE_GOLDEN=1 cargo test -p vostro-api --test json`.\n",
+    );
+    for (_, action) in samples::wire::actions() {
+        let transaction = samples::wire::signed(Payload::One(action));
+        let json = serde_json::to_value(TransactionJson::of(&transaction, &CHAIN, &known())).unwrap();
+        let action = &json["body"]["action"];
+        let words = plain_words(&transaction, &known()).join(" ");
+        let text = serde_json::to_string_pretty(action).unwrap();
+        page += &format!("\n## {}\n\n{words}\n\n```json\n{text}\n```\n", action["kind"].as_str().unwrap());
+    }
+    golden("../../docs/actions.md", &page);
+}
+
 #[test]
 fn every_receipt_goes_to_json_and_back() {
     let place = Place { height: Height(7), index: 3, block: BlockId(Hash([1; 32])), time: Time(1_700_000_000_123) };

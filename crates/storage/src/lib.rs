@@ -8,7 +8,7 @@
 //!                          │   ├──► BlockLog        one frame a height, for ever
 //!                          │   └──► Guard           two slots, the signer's own memory
 //!                          └──► Disk                DirDisk | MemDisk (loses what was not synced)
-//!   State (overlay + thread) ──► StateStore         SledStore | MemStore
+//!   State (overlay + thread) ──► StateStore         FjallStore | SledStore | MemStore
 //! ```
 
 pub mod disk;

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use vostro_storage::state::{
-    Changes, Entry, IndexChange, MAX_KEY_BYTES, MAX_VALUE_BYTES, MemStore, SledStore, State, StateOptions, StateStore,
+    Backend, Changes, Entry, FjallStore, IndexChange, MAX_KEY_BYTES, MAX_VALUE_BYTES, MemStore, SledStore, State,
+    StateOptions, StateStore, wipe,
 };
 use vostro_storage::{StorageError, Table};
 
@@ -117,19 +118,50 @@ fn sled_conforms() {
 }
 
 #[test]
-fn sled_of_another_chain_is_refused_and_a_wiped_one_is_empty() {
+fn fjall_conforms() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state");
-    let store = SledStore::open(&path, CHAIN, CACHE).unwrap();
-    store.apply(1, &changes(&[("a", Some("1"))])).unwrap();
-    store.checkpoint().unwrap();
-    drop(store);
-    assert!(matches!(SledStore::open(&path, [5; 32], CACHE).map(|_| ()), Err(StorageError::WrongChain { .. })));
-    SledStore::wipe(&path).unwrap();
-    SledStore::wipe(&path).unwrap();
-    let store = SledStore::open(&path, [5; 32], CACHE).unwrap();
-    assert_eq!(store.height(), None);
-    assert_eq!(store.get(b"a").unwrap(), None);
+    let open = || FjallStore::open(&path, CHAIN, CACHE).unwrap();
+    conformance(open(), |store| {
+        drop(store);
+        open()
+    });
+}
+
+#[test]
+fn a_store_of_another_chain_is_refused_and_a_wiped_one_is_empty() {
+    for backend in Backend::ALL {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        let store = backend.open(&path, CHAIN, CACHE).unwrap();
+        store.apply(1, &changes(&[("a", Some("1"))])).unwrap();
+        store.checkpoint().unwrap();
+        drop(store);
+        let other = backend.open(&path, [5; 32], CACHE).map(|_| ());
+        assert!(matches!(other, Err(StorageError::WrongChain { .. })), "{other:?}");
+        wipe(&path).unwrap();
+        wipe(&path).unwrap();
+        let store = backend.open(&path, [5; 32], CACHE).unwrap();
+        assert_eq!(store.height(), None);
+        assert_eq!(store.get(b"a").unwrap(), None);
+    }
+}
+
+#[test]
+fn a_store_of_another_backend_is_refused_and_left_as_it_is() {
+    for (ours, other) in [(Backend::Fjall, Backend::Sled), (Backend::Sled, Backend::Fjall)] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        let store = ours.open(&path, CHAIN, CACHE).unwrap();
+        store.apply(1, &changes(&[("a", Some("1"))])).unwrap();
+        store.checkpoint().unwrap();
+        drop(store);
+        let refused = other.open(&path, CHAIN, CACHE).map(|_| ()).unwrap_err().to_string();
+        assert!(refused.contains(&format!("{} made it", ours.name())), "{refused}");
+        assert_eq!(ours.open(&path, CHAIN, CACHE).unwrap().get(b"a").unwrap(), Some(b"1".to_vec()));
+    }
+    assert!("rocksdb".parse::<Backend>().is_err());
+    assert!(Backend::ALL.into_iter().all(|backend| backend.name().parse() == Ok(backend)));
 }
 
 #[test]
@@ -143,7 +175,7 @@ fn a_store_sled_cannot_read_says_that_it_can_be_rebuilt() {
     let text = error.to_string();
     assert!(text.contains("rebuilds it by replay"), "{text}");
     assert!(text.contains(&path.display().to_string()), "{text}");
-    SledStore::wipe(&path).unwrap();
+    wipe(&path).unwrap();
     SledStore::open(&path, CHAIN, CACHE).unwrap();
 }
 
@@ -417,6 +449,7 @@ proptest! {
 }
 
 const CHILD: &str = "VOSTRO_STORAGE_TEST_CHILD";
+const CHILD_BACKEND: &str = "VOSTRO_STORAGE_TEST_BACKEND";
 const CHILD_KEYS: u32 = 200;
 
 /// Content of the child's state at a height: every key names the height that wrote it, and one key in three of the
@@ -434,16 +467,16 @@ fn child_changes(height: u64) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
         .collect()
 }
 
-/// Not a test by itself: the process that `killed_processes_leave_a_whole_height` starts and kills.
+/// Not a test by itself: the process that `killed_processes_leave_a_whole_height_in_sled` and its like start and kills.
 #[test]
 fn child_that_writes_until_it_is_killed() {
     let Some(path) = std::env::var_os(CHILD) else {
         return;
     };
-    let store = SledStore::open(Path::new(&path), CHAIN, CACHE).unwrap();
+    let store = backend().open(Path::new(&path), CHAIN, CACHE).unwrap();
     let options =
         StateOptions { flush_bytes: 100_000, flush_interval: Duration::from_millis(3), ..StateOptions::default() };
-    let mut state = State::start(Arc::new(store), options).unwrap();
+    let mut state = State::start(store, options).unwrap();
     let first = state.height().map_or(0, |height| height + 1);
     for height in first..first + 1_000_000 {
         state.apply(height, child_changes(height), vec![]).unwrap();
@@ -454,8 +487,22 @@ fn child_that_writes_until_it_is_killed() {
     }
 }
 
+/// The backend that the child works with.
+fn backend() -> Backend {
+    std::env::var(CHILD_BACKEND).unwrap().parse().unwrap()
+}
+
 #[test]
-fn killed_processes_leave_a_whole_height() {
+fn killed_processes_leave_a_whole_height_in_sled() {
+    killed_processes_leave_a_whole_height(Backend::Sled);
+}
+
+#[test]
+fn killed_processes_leave_a_whole_height_in_fjall() {
+    killed_processes_leave_a_whole_height(Backend::Fjall);
+}
+
+fn killed_processes_leave_a_whole_height(backend: Backend) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state");
     let mut highest = 0;
@@ -463,6 +510,7 @@ fn killed_processes_leave_a_whole_height() {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child_that_writes_until_it_is_killed", "--nocapture"])
             .env(CHILD, &path)
+            .env(CHILD_BACKEND, backend.name())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -478,7 +526,7 @@ fn killed_processes_leave_a_whole_height() {
         child.kill().unwrap();
         child.wait().unwrap();
 
-        let store = SledStore::open(&path, CHAIN, CACHE).unwrap();
+        let store = backend.open(&path, CHAIN, CACHE).unwrap();
         let height = store.height().unwrap();
         assert!(height >= durable && durable > highest, "{height} {durable}");
         highest = durable;

@@ -15,7 +15,7 @@ use color_eyre::eyre::{Result, WrapErr, ensure};
 use serde::Serialize;
 use vostro_storage::disk::DirDisk;
 use vostro_storage::log::{Check, LogOptions};
-use vostro_storage::state::{Changes, DEFAULT_CACHE_BYTES, SledStore, StateStore};
+use vostro_storage::state::{Backend, Changes, DEFAULT_CACHE_BYTES};
 use vostro_storage::{BlockLog, FIRST_HEIGHT, Table};
 
 use super::measure::{Machine, Percentiles, Scratch, median, micros_each, process_cpu, round, seed, timed_wall};
@@ -46,6 +46,8 @@ pub struct Options {
     pub keys: u64,
     /// Updates of random ones of them.
     pub updates: u64,
+    /// The state store.
+    pub backend: Backend,
 }
 
 /// What was measured.
@@ -187,7 +189,7 @@ fn value(number: u64) -> Vec<u8> {
 
 fn store(dir: &Path, options: &Options, output: Output) -> Result<StoreFigures> {
     let keys = options.keys.max(1);
-    let store = SledStore::open(dir.join("state"), CHAIN, DEFAULT_CACHE_BYTES)?;
+    let store = options.backend.open(&dir.join("state"), CHAIN, DEFAULT_CACHE_BYTES)?;
     let bar = output.progress(keys, "filling the store");
     let mut height = 0;
     for first in (0..keys).step_by(FILL as usize) {
@@ -248,7 +250,7 @@ fn store(dir: &Path, options: &Options, output: Output) -> Result<StoreFigures> 
     let plain_file_us = round(median(&mut times), 3);
     let update_us = micros_each(wall, updates);
     Ok(StoreFigures {
-        store: "sled",
+        store: options.backend.name(),
         keys,
         updates,
         batch: BATCH,

@@ -7,6 +7,8 @@ use color_eyre::eyre::Result;
 
 use crate::bench::network::Profile;
 use crate::bench::{consensus, contract, load, network, storage};
+use vostro_storage::state::Backend;
+
 use crate::output::Output;
 
 /// What to measure.
@@ -54,6 +56,9 @@ pub struct StorageArgs {
     /// Updates of random keys
     #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     updates: u64,
+    /// The state store: fjall or sled
+    #[arg(long, default_value = "fjall", value_name = "NAME")]
+    backend: Backend,
 }
 
 /// Agreement alone.
@@ -137,8 +142,8 @@ pub async fn run(command: BenchCommand, output: Output) -> Result<()> {
             let report = contract::run(options, output)?;
             output.show(&report, || report.text())
         }
-        BenchCommand::Storage(StorageArgs { dir, blocks, keys, updates }) => {
-            let report = storage::run(&storage::Options { dir, blocks, keys, updates }, output)?;
+        BenchCommand::Storage(StorageArgs { dir, blocks, keys, updates, backend }) => {
+            let report = storage::run(&storage::Options { dir, blocks, keys, updates, backend }, output)?;
             output.show(&report, || report.text())
         }
         BenchCommand::Consensus(ConsensusArgs { validators, blocks, payments }) => {

@@ -9,11 +9,15 @@
 //!   get, scan ◄── front, then flushing, then store
 //! ```
 
+mod backend;
+mod fjall_store;
 mod overlay;
 mod read;
 mod sled_store;
 mod store;
 
+pub use backend::{Backend, wipe};
+pub use fjall_store::FjallStore;
 pub use read::ExecutionState;
 pub use sled_store::{DEFAULT_CACHE_BYTES, SledStore};
 pub use store::{Changes, Entry, MAX_KEY_BYTES, MAX_VALUE_BYTES, MemStore, StateStore, check_changes};

@@ -12,7 +12,11 @@ use std::time::Duration;
 
 use fs4::{FileExt, TryLockError};
 
-use super::store::{Changes, Entry, StateStore, check_changes, check_height, reserved};
+use super::backend::{Backend, refuse_other};
+use super::store::{
+    Changes, Entry, Found, GENESIS_KEY, HEIGHT_KEY, SCHEMA, SCHEMA_KEY, StateStore, check_changes, check_height,
+    identify, reserved,
+};
 use crate::GenesisHash;
 use crate::disk::{create_dir_durably, sync_dir};
 use crate::error::StorageError;
@@ -22,13 +26,6 @@ pub const DEFAULT_CACHE_BYTES: u64 = 64 << 20;
 /// sled lets go of its file from a thread of its own, some time after the store was dropped.
 const LOCK_ATTEMPTS: u32 = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
-/// Schema of keys and values below.
-const SCHEMA: u32 = 1;
-/// Keys of the store itself; prefix 0 belongs to no table.
-const HEIGHT_KEY: &[u8] = b"\0height";
-const SCHEMA_KEY: &[u8] = b"\0schema";
-const GENESIS_KEY: &[u8] = b"\0genesis";
-
 /// sled behind [`StateStore`].
 pub struct SledStore {
     db: sled::Db,
@@ -40,11 +37,12 @@ impl SledStore {
     /// Opens the store in `path`, or makes an empty one.
     ///
     /// # Errors
-    /// [`StorageError::StateDamaged`] when sled cannot open it: [`SledStore::wipe`] it and replay;
+    /// [`StorageError::StateDamaged`] when sled cannot open it: [`super::wipe`] it and replay;
     /// [`StorageError::WrongChain`], [`StorageError::NewerSchema`].
     pub fn open(path: impl Into<PathBuf>, genesis: GenesisHash, cache_bytes: u64) -> Result<Self, StorageError> {
         let path = path.into();
         create_dir_durably(&path).map_err(|source| StorageError::io("make", path.display().to_string(), source))?;
+        refuse_other(&path, Backend::Sled)?;
         wait_until_closed(&path)?;
         // No timed flush: the writer of the state decides when, and a checkpoint syncs.
         let config = sled::Config::new()
@@ -60,56 +58,21 @@ impl SledStore {
             Ok(Err(error)) => return Err(damaged(error.to_string())),
             Err(_) => return Err(damaged("sled panicked during recovery".to_owned())),
         };
-        let read = |key: &[u8]| db.get(key).map_err(|error| damaged(error.to_string()));
-        let name = || path.display().to_string();
-        match read(SCHEMA_KEY)? {
-            None if db.is_empty() => {
+        let read = |key: &[u8]| match db.get(key) {
+            Ok(value) => Ok(value.map(|value| value.to_vec())),
+            Err(error) => Err(damaged(error.to_string())),
+        };
+        let height = match identify(&path, &genesis, db.is_empty(), read)? {
+            Found::At(height) => height,
+            Found::New => {
                 let mut batch = sled::Batch::default();
                 batch.insert(SCHEMA_KEY, &SCHEMA.to_be_bytes());
                 batch.insert(GENESIS_KEY, &genesis);
                 db.apply_batch(batch).map_err(|error| damaged(error.to_string()))?;
+                None
             }
-            None => return Err(damaged("it has no schema".to_owned())),
-            Some(bytes) => {
-                let found = <[u8; 4]>::try_from(&*bytes)
-                    .map(u32::from_be_bytes)
-                    .map_err(|_| damaged("its schema is malformed".to_owned()))?;
-                if found > SCHEMA {
-                    return Err(StorageError::NewerSchema { file: name(), found, supported: SCHEMA });
-                }
-                if read(GENESIS_KEY)?.as_deref() != Some(&genesis[..]) {
-                    return Err(StorageError::WrongChain { file: name() });
-                }
-            }
-        }
-        let height = match read(HEIGHT_KEY)? {
-            None => None,
-            Some(bytes) => Some(
-                <[u8; 8]>::try_from(&*bytes)
-                    .map(u64::from_be_bytes)
-                    .map_err(|_| damaged("its height is malformed".to_owned()))?,
-            ),
         };
         Ok(Self { db, path, height: RwLock::new(height) })
-    }
-
-    /// Deletes a store that no process has open; the next [`SledStore::open`] makes an empty one, to be filled by
-    /// replay of the block log.
-    ///
-    /// # Errors
-    /// When the file system refuses.
-    pub fn wipe(path: &Path) -> Result<(), StorageError> {
-        wait_until_closed(path)?;
-        let failed = |source| StorageError::io("remove", path.display().to_string(), source);
-        match fs::remove_dir_all(path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(failed(error)),
-        }
-        match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent).map_err(failed),
-            _ => Ok(()),
-        }
     }
 
     fn failed(&self, error: &sled::Error) -> StorageError {
@@ -174,7 +137,7 @@ impl StateStore for SledStore {
 }
 
 /// Waits, within bounds, until nobody has the database in `path` open.
-fn wait_until_closed(path: &Path) -> Result<(), StorageError> {
+pub(super) fn wait_until_closed(path: &Path) -> Result<(), StorageError> {
     let file = path.join("db");
     let failed = |source| StorageError::io("lock", file.display().to_string(), source);
     let lock = match File::open(&file) {

@@ -4,8 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
+use crate::GenesisHash;
 use crate::error::StorageError;
 
 /// Largest value: larger ones would leave sled's log for files that it never syncs.
@@ -80,6 +82,56 @@ pub(super) fn check_height(held: Option<u64>, height: u64) -> Result<(), Storage
             Err(StorageError::OutOfOrder { what: "height", expected: held.saturating_add(1), got: height })
         }
         _ => Ok(()),
+    }
+}
+
+/// Schema of keys and values below.
+pub(super) const SCHEMA: u32 = 1;
+/// Keys of the store itself; prefix 0 belongs to no table.
+pub(super) const HEIGHT_KEY: &[u8] = b"\0height";
+pub(super) const SCHEMA_KEY: &[u8] = b"\0schema";
+pub(super) const GENESIS_KEY: &[u8] = b"\0genesis";
+
+/// What a store on disk says of itself.
+pub(super) enum Found {
+    /// Nothing: it is new.
+    New,
+    /// It is of this chain, at a height if it has one.
+    At(Option<u64>),
+}
+
+/// Reads what a store on disk says of itself, through `read`.
+///
+/// # Errors
+/// [`StorageError::StateDamaged`], [`StorageError::NewerSchema`], [`StorageError::WrongChain`].
+pub(super) fn identify(
+    path: &Path,
+    genesis: &GenesisHash,
+    is_empty: bool,
+    read: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, StorageError>,
+) -> Result<Found, StorageError> {
+    let name = || path.display().to_string();
+    let damaged = |cause: &str| StorageError::StateDamaged { path: name(), cause: cause.to_owned() };
+    match read(SCHEMA_KEY)? {
+        None if is_empty => return Ok(Found::New),
+        None => return Err(damaged("it has no schema")),
+        Some(bytes) => {
+            let found = <[u8; 4]>::try_from(bytes).map(u32::from_be_bytes);
+            let found = found.map_err(|_| damaged("its schema is malformed"))?;
+            if found > SCHEMA {
+                return Err(StorageError::NewerSchema { file: name(), found, supported: SCHEMA });
+            }
+            if read(GENESIS_KEY)?.as_deref() != Some(&genesis[..]) {
+                return Err(StorageError::WrongChain { file: name() });
+            }
+        }
+    }
+    match read(HEIGHT_KEY)? {
+        None => Ok(Found::At(None)),
+        Some(bytes) => match <[u8; 8]>::try_from(bytes) {
+            Ok(height) => Ok(Found::At(Some(u64::from_be_bytes(height)))),
+            Err(_) => Err(damaged("its height is malformed")),
+        },
     }
 }
 

@@ -1,0 +1,148 @@
+//! The state store on disk, in fjall.
+//!
+//! Invariant: height marker and content are one batch in one keyspace, so they are at the same height after any crash.
+//! Batches stay in the process until [`StateStore::checkpoint`] or fjall's own flush; everything later may be lost.
+
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+
+use super::backend::{Backend, refuse_other};
+use super::store::{
+    Changes, Entry, Found, GENESIS_KEY, HEIGHT_KEY, SCHEMA, SCHEMA_KEY, StateStore, check_changes, check_height,
+    identify, reserved,
+};
+use crate::GenesisHash;
+use crate::disk::create_dir_durably;
+use crate::error::StorageError;
+
+/// fjall lets go of its lock from a thread of its own, some time after the store was dropped.
+const LOCK_ATTEMPTS: u32 = 500;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+/// What is written lately stays in memory up to this size, then becomes a table on disk.
+const MEMTABLE_BYTES: u64 = 16 << 20;
+/// Journals on disk; the least that fjall takes.
+const JOURNAL_BYTES: u64 = 64 << 20;
+
+/// fjall behind [`StateStore`].
+pub struct FjallStore {
+    db: Database,
+    entries: Keyspace,
+    path: PathBuf,
+    height: RwLock<Option<u64>>,
+}
+
+impl FjallStore {
+    /// Opens the store in `path`, or makes an empty one.
+    ///
+    /// # Errors
+    /// [`StorageError::StateDamaged`] when fjall cannot open it: [`super::wipe`] it and replay;
+    /// [`StorageError::WrongChain`], [`StorageError::NewerSchema`], [`StorageError::Locked`].
+    pub fn open(path: impl Into<PathBuf>, genesis: GenesisHash, cache_bytes: u64) -> Result<Self, StorageError> {
+        let path = path.into();
+        create_dir_durably(&path).map_err(|source| StorageError::io("make", path.display().to_string(), source))?;
+        refuse_other(&path, Backend::Fjall)?;
+        let db = open_database(&path, cache_bytes)?;
+        let failed = |error: fjall::Error| damaged(&path, &error);
+        let options =
+            || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).manual_journal_persist(true);
+        let entries = db.keyspace("state", options).map_err(failed)?;
+        let read = |key: &[u8]| match entries.get(key) {
+            Ok(value) => Ok(value.map(|value| value.to_vec())),
+            Err(error) => Err(damaged(&path, &error)),
+        };
+        let is_empty = entries.is_empty().map_err(failed)?;
+        let height = match identify(&path, &genesis, is_empty, read)? {
+            Found::At(height) => height,
+            Found::New => {
+                let mut batch = db.batch();
+                batch.insert(&entries, SCHEMA_KEY, SCHEMA.to_be_bytes());
+                batch.insert(&entries, GENESIS_KEY, genesis);
+                batch.commit().map_err(failed)?;
+                None
+            }
+        };
+        Ok(Self { db, entries, path, height: RwLock::new(height) })
+    }
+
+    fn failed(&self, error: &fjall::Error) -> StorageError {
+        damaged(&self.path, error)
+    }
+}
+
+fn damaged(path: &Path, error: &fjall::Error) -> StorageError {
+    StorageError::StateDamaged { path: path.display().to_string(), cause: error.to_string() }
+}
+
+/// Opens the database; waits, within bounds, until nobody else has it open.
+fn open_database(path: &Path, cache_bytes: u64) -> Result<Database, StorageError> {
+    for _ in 0..LOCK_ATTEMPTS {
+        let opened = Database::builder(path)
+            .cache_size(cache_bytes)
+            .worker_threads(1)
+            .max_journaling_size(JOURNAL_BYTES)
+            .manual_journal_persist(true)
+            .open();
+        match opened {
+            Ok(db) => return Ok(db),
+            Err(fjall::Error::Locked) => std::thread::sleep(LOCK_PAUSE),
+            Err(error) => return Err(damaged(path, &error)),
+        }
+    }
+    Err(StorageError::Locked { path: path.display().to_string(), pid: None })
+}
+
+impl StateStore for FjallStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        if reserved(key) {
+            return Ok(None);
+        }
+        match self.entries.get(key) {
+            Ok(value) => Ok(value.map(|value| value.to_vec())),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Entry>, StorageError> {
+        // The store's own keys lie below the first table.
+        let from = from.max(&[1]);
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        self.entries
+            .range(from..to)
+            .take(limit)
+            .map(|entry| match entry.into_inner() {
+                Ok((key, value)) => Ok((key.to_vec(), value.to_vec())),
+                Err(error) => Err(self.failed(&error)),
+            })
+            .collect()
+    }
+
+    fn apply(&self, height: u64, changes: &Changes) -> Result<(), StorageError> {
+        check_changes(changes)?;
+        let mut held = self.height.write().unwrap_or_else(PoisonError::into_inner);
+        check_height(*held, height)?;
+        let mut batch = self.db.batch();
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(&self.entries, key.as_slice(), value.as_slice()),
+                None => batch.remove(&self.entries, key.as_slice()),
+            }
+        }
+        batch.insert(&self.entries, HEIGHT_KEY, height.to_be_bytes());
+        batch.commit().map_err(|error| self.failed(&error))?;
+        *held = Some(height);
+        Ok(())
+    }
+
+    fn height(&self) -> Option<u64> {
+        *self.height.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn checkpoint(&self) -> Result<(), StorageError> {
+        self.db.persist(PersistMode::SyncAll).map_err(|error| self.failed(&error))
+    }
+}
