@@ -4,7 +4,6 @@
 //! could not be read back, and its root is the one in that block's header.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use color_eyre::eyre::{Report, Result, WrapErr, bail, ensure, eyre};

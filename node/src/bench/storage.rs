@@ -327,7 +327,7 @@ mod tests {
     fn both_are_measured_and_nothing_is_left() {
         let parent = tempfile::tempdir().unwrap();
         let dir = parent.path().join("files");
-        let options = Options { dir: Some(dir.clone()), blocks: 3, keys: 500, updates: 1500 };
+        let options = Options { dir: Some(dir.clone()), blocks: 3, keys: 500, updates: 1500, backend: Backend::Fjall };
         let report = run(&options, Output { json: true }).unwrap();
         assert_eq!(report.log.iter().map(|l| l.bytes).collect::<Vec<_>>(), SIZES);
         assert!(report.log.iter().all(|l| l.block_log_ms.p50 > 0.0 && l.overwrite_ms.p99 > 0.0));
