@@ -197,27 +197,40 @@ fn damage_in_the_middle_of_a_log_is_named_and_never_repaired() {
     net.audit();
 }
 
+/// Every file below a directory.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
 #[test]
 fn a_damaged_state_is_rebuilt_from_the_log() {
     let (net, summary) = settled(1);
     let home = net.home(0);
     let state = home.join("data/state");
+    let each = |harm: &dyn Fn(&Path)| files(&state).iter().for_each(|file| harm(file));
     let damage: [(&str, &dyn Fn()); 6] = [
         ("deleted", &|| fs::remove_dir_all(&state).unwrap()),
-        ("emptied database", &|| fs::write(state.join("db"), []).unwrap()),
-        ("garbage in the database", &|| {
-            let length = fs::metadata(state.join("db")).unwrap().len();
-            fs::write(state.join("db"), vec![0xa5; usize::try_from(length).unwrap()]).unwrap();
+        ("emptied files", &|| each(&|file| fs::write(file, []).unwrap())),
+        ("garbage in the files", &|| {
+            each(&|file| {
+                let length = fs::metadata(file).unwrap().len();
+                fs::write(file, vec![0xa5; usize::try_from(length).unwrap()]).unwrap();
+            });
         }),
-        ("flipped bytes in the database", &|| {
-            let length = usize::try_from(fs::metadata(state.join("db")).unwrap().len()).unwrap();
-            (0..length).step_by(211).for_each(|offset| flip(&state.join("db"), offset));
+        ("flipped bytes in the files", &|| {
+            each(&|file| {
+                let length = usize::try_from(fs::metadata(file).unwrap().len()).unwrap();
+                (0..length).step_by(211).for_each(|offset| flip(file, offset));
+            });
         }),
-        ("short database", &|| {
-            let file = fs::File::options().write(true).open(state.join("db")).unwrap();
-            file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+        ("short files", &|| {
+            each(&|path| {
+                let file = fs::File::options().write(true).open(path).unwrap();
+                file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+            });
         }),
-        ("garbage in its settings", &|| fs::write(state.join("conf"), "no such thing").unwrap()),
+        ("the mark of another store", &|| fs::write(state.join("conf"), "no such thing").unwrap()),
     ];
     for (what, harm) in damage {
         harm();
