@@ -174,8 +174,8 @@ impl Market {
         book.save(&scratch.path().join("book.json")).unwrap();
 
         let chain = Chain::of(file.parse().unwrap());
-        let none = (Vec::new(), Vec::new(), RefCell::default());
-        let mut market = Market { scratch, homes: none.0, urls: none.1, processes: none.2, asked: Cell::new(0), chain };
+        let (homes, urls, processes) = (Vec::new(), Vec::new(), RefCell::default());
+        let mut market = Market { scratch, homes, urls, processes, asked: Cell::new(0), chain };
         for attempt in 0..TRIES {
             market.make_homes(attempt);
             let processes = (0..PLATFORMS.len()).map(|at| market.start(at)).collect();
@@ -416,7 +416,7 @@ impl Market {
         accounts.iter().flat_map(of).filter(|(_, sums)| *sums != [0; 4]).collect()
     }
 
-    /// Every receipt of the chain, in order, with the deposits and paid withdrawals of each asset.
+    /// Every receipt of the chain, in order.
     pub fn receipts(&self) -> Vec<ReceiptJson> {
         let tip = block_on(self.client().status()).unwrap().height;
         let mut all = Vec::new();
