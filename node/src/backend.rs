@@ -112,7 +112,14 @@ fn refused(refusal: &Refusal) -> ApiError {
         Refusal::TooLarge { .. } => code::TOO_LARGE,
         Refusal::Full | Refusal::SenderFull => code::OVERLOADED,
     };
-    ApiError::new(number, refusal.to_string())
+    // as a block's receipt would name it
+    let about: Vec<&str> = match refusal {
+        Refusal::UnknownSender => vec!["sender"],
+        Refusal::NotAuthorised { about, .. } => about.0.iter().map(|name| name.as_str()).collect(),
+        Refusal::Expired { .. } | Refusal::TooFarAhead { .. } => vec!["valid_until"],
+        Refusal::TooLarge { .. } | Refusal::Full | Refusal::SenderFull => Vec::new(),
+    };
+    ApiError::new(number, refusal.to_string()).about(about)
 }
 
 impl NodeBackend {

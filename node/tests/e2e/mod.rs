@@ -4,6 +4,10 @@
 //! processes started here are signalled.
 #![allow(dead_code, unreachable_pub)] // each test binary uses a part
 
+pub mod books;
+pub mod deeds;
+pub mod market;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
