@@ -194,7 +194,7 @@ impl Cast {
     fn sale(&mut self, set: &Set, dice: &mut Dice) {
         let name = set.name("sale");
         let value = CouponValue::Rate { rate: ppm(250_000), cap: units(4000) };
-        let lasts = dice.between(5000, 20_000);
+        let lasts = dice.between(5000, 12_000);
         let terms = campaign(&name, &set.origin, &set.partner, value, 10_000, lasts);
         self.add(at(2), &[&set.origin, &set.partner], Action::CreateCampaign(terms));
         let serial = label(set.name("coupon"));
@@ -240,7 +240,7 @@ impl Cast {
     fn hash_lock(&mut self, set: &Set, dice: &mut Dice) {
         let preimage = [set.number as u8; 32];
         let to = dice.pick(&self.creators).clone();
-        let lasts = if dice.chance(5000) { PERIOD_MS } else { dice.between(4000, 12_000) };
+        let lasts = if dice.chance(5000) { PERIOD_MS } else { dice.between(3500, 8000) };
         let htlc_id = label(set.name("lock"));
         let lock = HtlcLock {
             htlc_id: htlc_id.clone(),
@@ -252,7 +252,7 @@ impl Cast {
         };
         self.add(at(OPENING), &[&set.user], Action::HtlcLock(lock));
         let owner = id(&set.user);
-        if dice.chance(6000) {
+        if dice.chance(5000) {
             let preimage = if dice.chance(8000) { preimage } else { [99; 32] };
             let claim = HtlcClaim { owner, htlc_id: htlc_id.clone(), preimage };
             self.add(at(OPENING + 1), &[&to], Action::HtlcClaim(claim));
