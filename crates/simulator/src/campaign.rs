@@ -1,12 +1,14 @@
 //! Many seeds on all cores, summed up.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::effects::{self, Counts};
 use crate::{Failure, Outcome, Settings, simulate};
 
 /// Sums over the outcomes of many seeds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Seeds in which everything held.
     pub seeds: u64,
@@ -20,6 +22,10 @@ pub struct Summary {
     pub transactions: u64,
     /// Of these, how many took effect.
     pub applied: u64,
+    /// What took effect, by name.
+    pub effects: Counts,
+    /// Refusals, by the contract's code.
+    pub refused: BTreeMap<u16, u64>,
     /// Crashes.
     pub crashes: u64,
     /// View-changes sent.
@@ -50,6 +56,8 @@ impl Summary {
         self.highest_view = self.highest_view.max(outcome.highest_view);
         self.transactions += outcome.transactions as u64;
         self.applied += outcome.applied as u64;
+        effects::add(&mut self.effects, &outcome.effects);
+        effects::add(&mut self.refused, &outcome.refused);
         self.crashes += figures.crashes;
         self.view_changes += figures.view_changes;
         self.requests += figures.requests;

@@ -1,7 +1,7 @@
 //! What must hold, looked at from outside: one reference ledger that every honest validator's blocks are held against.
 //!
 //! Invariant: the reference advances only by blocks that carry a certificate, reproduce when executed on it, hold only
-//! transactions that clients signed, each once, and leave a state in which every invariant of the contract holds.
+//! transactions that clients signed, each once, do each thing once, and leave a state in which every invariant of the contract holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use vostro_types::{
     Block, BlockId, Certificate, Genesis, Height, Outcome, Receipt, Time, TxId, ValidatorIndex, ValidatorSet, VoteKind,
 };
 
+use crate::effects::Effects;
 use crate::machine::genesis_end;
 
 /// A decided block as the first honest validator committed it.
@@ -43,6 +44,10 @@ pub struct Checker {
     pub settled: BTreeMap<TxId, Outcome>,
     /// Transactions that clients handed in.
     pub submitted: BTreeSet<TxId>,
+    /// Of these, what their senders have no right to.
+    pub hostile: BTreeSet<TxId>,
+    /// What decided blocks did.
+    pub effects: Effects,
     says: BTreeMap<(ValidatorIndex, Position), Hash>,
     /// Who was accused, of what.
     pub accused: BTreeSet<(ValidatorIndex, &'static str)>,
@@ -64,6 +69,8 @@ impl Checker {
             fork: None,
             settled: BTreeMap::new(),
             submitted: BTreeSet::new(),
+            hostile: BTreeSet::new(),
+            effects: Effects::default(),
             says: BTreeMap::new(),
             accused: BTreeSet::new(),
             blocks_checked: 0,
@@ -128,6 +135,13 @@ impl Checker {
             if self.settled.insert(*tx, receipt.outcome.clone()).is_some() {
                 return Err(format!("EXACTLY ONCE: transaction {tx} is in two blocks"));
             }
+            if self.hostile.contains(tx) && !matches!(receipt.outcome, Outcome::Rejected { .. }) {
+                return Err(format!("AUTHORITY: h{height} does what the sender of {tx} has no right to"));
+            }
+        }
+        let payloads = committed.block.transactions.iter().map(|transaction| Some(&transaction.body.payload));
+        for (payload, receipt) in payloads.chain(std::iter::repeat(None)).zip(&committed.receipts) {
+            self.effects.add(payload, receipt).map_err(|what| format!("{what} (h{height})"))?;
         }
         let before = self.state.clone();
         self.state.apply(&candidate.executed.changes);

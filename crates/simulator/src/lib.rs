@@ -18,6 +18,7 @@ pub mod campaign;
 pub mod check;
 pub mod crashes;
 pub mod dice;
+pub mod effects;
 pub mod faults;
 pub mod machine;
 pub mod scale;
@@ -26,6 +27,7 @@ pub mod twins;
 pub mod workload;
 pub mod world;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use vostro_consensus::Verdict;
@@ -33,6 +35,7 @@ use vostro_crypto::Hash;
 
 use crate::byzantine::{Habits, TWO_FACED};
 use crate::dice::Dice;
+use crate::effects::Counts;
 use crate::faults::{Clock, Fault, Faults, Weather};
 use crate::machine::{Kind, Sabotage};
 use crate::workload::Workload;
@@ -84,6 +87,10 @@ pub struct Outcome {
     pub transactions: usize,
     /// Of these, how many took effect.
     pub applied: usize,
+    /// What took effect, by name.
+    pub effects: Counts,
+    /// Refusals, by the contract's code.
+    pub refused: BTreeMap<u16, u64>,
     /// Contradictions proved.
     pub accused: usize,
     /// Virtual milliseconds from the end of bad weather until all was settled.
@@ -252,6 +259,8 @@ pub fn simulate(settings: &Settings) -> Result<Outcome, Box<Failure>> {
                 highest_view: world.checker.decided.iter().map(|decided| decided.certificate.view.0).max().unwrap_or(0),
                 transactions,
                 applied,
+                effects: world.checker.effects.applied.clone(),
+                refused: world.checker.effects.refused.clone(),
                 accused: world.checker.accused.len(),
                 recovered_ms,
                 bound_ms,

@@ -60,6 +60,8 @@ pub enum Sabotage {
     Deaf,
     /// Blocks hold a transaction that no client is known to have handed in.
     UnknownTransaction,
+    /// What a client may do is taken for what a stranger does.
+    MistakenIdentity,
     /// Twice as many validators lie as the protocol bears, and they show every receiver another face.
     Overpower,
 }

@@ -23,7 +23,7 @@ use crate::dice::Dice;
 use crate::faults::{Clock, Weather};
 use crate::machine::{Kind, Machine, Sabotage, genesis_end};
 use crate::trace::Trace;
-use crate::workload::{Payment, START};
+use crate::workload::{Fate, Payment, START};
 pub use links::describe;
 use links::{Packet, Parcel};
 
@@ -151,7 +151,9 @@ impl World {
             }
         }
         let mut checker = Checker::new(&genesis);
-        checker.submitted = payments.iter().filter(|p| !p.forged).map(|p| p.id).collect();
+        let of = |fates: &[Fate]| payments.iter().filter(|p| fates.contains(&p.fate)).map(|p| p.id).collect();
+        checker.submitted = of(&[Fate::Settles, Fate::Refused]);
+        checker.hostile = of(&[Fate::Refused]);
         let count = machines.len();
         World {
             now: 0,
@@ -237,13 +239,16 @@ impl World {
             Sabotage::UnknownTransaction => {
                 self.checker.submitted.pop_first();
             }
+            Sabotage::MistakenIdentity => {
+                self.checker.hostile = self.checker.submitted.clone();
+            }
             Sabotage::Overpower => {}
         }
     }
 
     /// Whether every payment that may be settled is.
     pub fn all_settled(&self) -> bool {
-        self.payments.iter().all(|p| p.forged || self.checker.settled.contains_key(&p.id))
+        self.payments.iter().all(|p| p.fate == Fate::Never || self.checker.settled.contains_key(&p.id))
     }
 
     /// Payments with a receipt, and how many of these took effect.

@@ -50,6 +50,11 @@ fn a_transaction_out_of_nowhere_is_noticed() {
 }
 
 #[test]
+fn a_stranger_who_gets_through_is_noticed() {
+    caught(Sabotage::MistakenIdentity, &["AUTHORITY"]);
+}
+
+#[test]
 fn too_many_liars_are_noticed() {
     caught(Sabotage::Overpower, &["AGREEMENT", "HALT"]);
 }

@@ -1,7 +1,12 @@
 //! A state machine: random blocks of honest and hostile senders over few accounts. After every block all invariants
 //! hold, what did not take effect changed nothing (`World::block` looks at both), and replaying the blocks from the
 //! genesis state gives the same bytes and the same receipts.
+//!
+//! `VOSTRO_STEPS=5000000 cargo test --profile fuzz -p vostro-settlement --test machine -- --ignored --nocapture` goes on
+//! for that many actions; `VOSTRO_SEED=17` begins with that walk. What fails is shrunk and printed with its seed.
 #![allow(clippy::unwrap_used, missing_docs)]
+// how a test is run comes from the environment; the contract sees none
+#![allow(clippy::disallowed_methods)]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -11,13 +16,14 @@ mod exchange;
 mod orders;
 mod rules;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use common::exchange::{htlc_lock, quote};
 use common::*;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use vostro_settlement::testing::MemLedger;
 use vostro_settlement::{BlockContext, apply, fire_deadlines, read};
 use vostro_types::account::WeightedKey;
@@ -44,7 +50,12 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 fn blocks() -> impl Strategy<Value = Vec<(u64, Vec<Op>)>> {
-    prop::collection::vec((0..30u64, prop::collection::vec(op(), 0..5)), 1..50)
+    walk(50)
+}
+
+/// Fewer blocks than `most`.
+fn walk(most: usize) -> impl Strategy<Value = Vec<(u64, Vec<Op>)>> {
+    prop::collection::vec((0..30u64, prop::collection::vec(op(), 0..5)), 1..most)
 }
 
 fn start() -> World {
@@ -286,6 +297,38 @@ fn the_machine_gets_everywhere() {
     let expected = expected.iter().chain(rules::CODES).chain(orders::CODES).chain(campaigns::CODES);
     let missing: Vec<_> = expected.filter(|c| !codes.contains(c)).collect();
     assert!(missing.is_empty(), "never refused: {missing:?}");
+}
+
+/// Blocks of the longest walks: enough for windows, months of mandates and archives to come round often.
+const LONG: usize = 250;
+
+#[test]
+#[ignore = "as long as wanted: see the top of the file"]
+fn the_machine_walks_on() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
+    let (goal, first) = (number("VOSTRO_STEPS").unwrap_or(1_000_000), number("VOSTRO_SEED").unwrap_or(0));
+    let (steps, applied) = (Cell::new(0u64), Cell::new(0u64));
+    for seed in first.. {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let config =
+            ProptestConfig { cases: 1, max_shrink_iters: 2000, failure_persistence: None, ..Default::default() };
+        let most = if seed.is_multiple_of(4) { LONG } else { 50 };
+        let result = TestRunner::new_with_rng(config, rng).run(&walk(most), |blocks| {
+            for (tx, receipt) in run(&blocks) {
+                let actions = tx.map_or(1, |tx| tx.body().payload.actions().len() as u64);
+                steps.set(steps.get() + actions);
+                applied.set(applied.get() + u64::from(receipt.applied()) * actions);
+            }
+            Ok(())
+        });
+        result.unwrap_or_else(|failure| panic!("walk {seed}: {failure}"));
+        if steps.get() >= goal {
+            println!("{} steps, {} of them took effect, in walks {first} to {seed}", steps.get(), applied.get());
+            return;
+        }
+    }
 }
 
 fn name(debug: &str) -> String {

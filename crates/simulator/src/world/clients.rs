@@ -3,6 +3,7 @@
 use vostro_engine::Event as Input;
 
 use super::{Checked, Event, World};
+use crate::workload::{Fate, Payment};
 
 /// Clients look at what is settled this often, in milliseconds.
 const CLIENT_EVERY: u64 = 50;
@@ -14,7 +15,8 @@ const CLIENT_BATCH: usize = 8;
 impl World {
     pub(super) fn clients(&mut self) -> Checked {
         let settled = &self.checker.settled;
-        while self.payments.iter().filter(|p| p.stage == self.stage).all(|p| p.forged || settled.contains_key(&p.id))
+        let done = |p: &Payment| p.fate == Fate::Never || settled.contains_key(&p.id);
+        while self.payments.iter().filter(|p| p.stage == self.stage).all(done)
             && self.payments.iter().any(|p| p.stage > self.stage)
         {
             self.stage += 1;
