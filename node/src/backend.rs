@@ -1,7 +1,6 @@
 //! What RPC asks of this node, answered from durable blocks, the state and the engine's queue.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -32,8 +31,6 @@ use crate::net::{Verifier, tell};
 use crate::shared::{AdmitReply, Shared};
 use crate::signer;
 
-/// Decoded blocks kept for the next question about them; answers about a block's transactions come in bursts.
-const CACHED_BLOCKS: usize = 32;
 /// How often a proof is tried while blocks arrive, and the pause between.
 const PROVE_ATTEMPTS: usize = 50;
 const PROVE_PAUSE: Duration = Duration::from_millis(2);
@@ -66,28 +63,6 @@ pub struct NodeBackend {
     pub info: NodeInfo,
     /// When the process started.
     pub started: Instant,
-    /// Blocks that were asked for last, newest first.
-    pub cache: BlockCache,
-}
-
-/// Decoded blocks that were asked for last.
-#[derive(Default)]
-pub struct BlockCache(Mutex<VecDeque<Arc<StoredBlock>>>);
-
-impl BlockCache {
-    fn get(&self, height: Height) -> Option<Arc<StoredBlock>> {
-        let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = blocks.iter().position(|b| b.block.header.height == height)?;
-        let found = blocks.remove(at)?;
-        blocks.push_front(found.clone());
-        Some(found)
-    }
-
-    fn put(&self, block: Arc<StoredBlock>) {
-        let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        blocks.push_front(block);
-        blocks.truncate(CACHED_BLOCKS);
-    }
 }
 
 /// The contract's table of a consistent view of the state.
@@ -177,8 +152,8 @@ impl Backend for NodeBackend {
     }
 
     fn block(&self, height: Height) -> Option<Arc<StoredBlock>> {
-        if let Some(cached) = self.cache.get(height) {
-            return Some(cached);
+        if let Some(recent) = self.shared.blocks.get(height) {
+            return Some(recent);
         }
         let record = match self.blocks.block(height.0) {
             Ok(record) => record?,
@@ -188,13 +163,9 @@ impl Backend for NodeBackend {
             }
         };
         match decode_record(&record) {
-            Ok(stored) => {
-                let stored = Arc::new(StoredBlock {
-                    block: Arc::unwrap_or_clone(stored.block),
-                    certificate: stored.certificate,
-                    receipts: stored.receipts,
-                });
-                self.cache.put(stored.clone());
+            Ok(vostro_engine::chain::StoredBlock { block, certificate, receipts }) => {
+                let stored = Arc::new(StoredBlock { block, certificate, receipts });
+                self.shared.blocks.put(stored.clone());
                 Some(stored)
             }
             Err(error) => {

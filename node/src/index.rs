@@ -2,8 +2,6 @@
 //!
 //! Invariant: an index is a function of the block and its receipts, so it can be deleted and rebuilt by replay.
 
-use std::collections::BTreeSet;
-
 use vostro_storage::Table;
 use vostro_storage::state::IndexChange;
 use vostro_types::{AccountId, Block, BlockId, Event, Height, Receipt, TxId};
@@ -37,14 +35,14 @@ pub fn block_key(id: &BlockId) -> Vec<u8> {
     id.0.0.to_vec()
 }
 
-/// Accounts that a receipt is part of the history of.
-fn touched(receipt: &Receipt, sender: Option<AccountId>) -> BTreeSet<AccountId> {
-    let mut accounts: BTreeSet<AccountId> = receipt.postings.iter().map(|p| p.account).collect();
+/// Accounts that a receipt is part of the history of, each once.
+fn touched(receipt: &Receipt, sender: Option<AccountId>) -> Vec<AccountId> {
+    let mut accounts: Vec<AccountId> = receipt.postings.iter().map(|p| p.account).collect();
     accounts.extend(sender);
     for event in &receipt.events {
         match event {
             Event::AccountOpened { account, .. } | Event::StatusSet { account, .. } => {
-                accounts.insert(*account);
+                accounts.push(*account);
             }
             Event::ReceivableRaised { debtor, creditor, .. } | Event::ReceivablePaid { debtor, creditor, .. } => {
                 accounts.extend([*debtor, *creditor]);
@@ -52,6 +50,8 @@ fn touched(receipt: &Receipt, sender: Option<AccountId>) -> BTreeSet<AccountId> 
             _ => {}
         }
     }
+    accounts.sort_unstable();
+    accounts.dedup();
     accounts
 }
 

@@ -9,9 +9,11 @@ use std::time::Instant;
 use tokio::sync::{oneshot, watch};
 use vostro_engine::{Admission, Committed, Refusal, Snapshot};
 use vostro_execution::Tree;
+use vostro_rpc::StoredBlock;
 use vostro_types::{Certificate, Header, Outcome, TxId};
 
 use crate::metrics::Metrics;
+use crate::recent::RecentBlocks;
 
 /// Callers that may wait for transactions at the same time.
 pub const MAX_WAITERS: usize = 100_000;
@@ -63,6 +65,8 @@ pub struct Tip {
 pub struct Shared {
     /// Counters and gauges.
     pub metrics: Metrics,
+    /// What clients ask about most.
+    pub blocks: RecentBlocks,
     tip: RwLock<Arc<Tip>>,
     snapshot: RwLock<Snapshot>,
     height: watch::Sender<u64>,
@@ -81,6 +85,7 @@ impl Shared {
         let height = tip.header.as_ref().map_or(0, |h| h.height.0);
         Shared {
             metrics,
+            blocks: RecentBlocks::default(),
             tip: RwLock::new(Arc::new(tip)),
             snapshot: RwLock::default(),
             height: watch::channel(height).0,
@@ -151,26 +156,30 @@ impl Shared {
     }
 
     /// A block is durable and its state visible.
-    pub fn committed(&self, tip: Tip, committed: &Committed) {
-        let height = committed.block.header.height.0;
+    pub fn committed(&self, committed: Committed) {
+        let Committed { block, certificate, ids, receipts, tree, .. } = committed;
+        let header = &block.header;
+        let tip = Tip { header: Some(header.clone()), certificate: Some(certificate.clone()), tree };
         *self.tip.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tip);
         {
             let mut pending = lock(&self.pending);
-            for id in &committed.ids {
+            for id in &ids {
                 if let Some(since) = pending.remove(id) {
                     self.metrics.settled_after(since.elapsed());
                 }
             }
         }
-        let rejected = committed.receipts.iter().filter(|r| matches!(r.outcome, Outcome::Rejected { .. })).count();
-        self.metrics.block(&committed.block.header, committed.ids.len() as u64, rejected as u64);
-        for piece in &committed.block.evidence {
+        let rejected = receipts.iter().filter(|r| matches!(r.outcome, Outcome::Rejected { .. })).count();
+        self.metrics.block(header, ids.len() as u64, rejected as u64);
+        for piece in &block.evidence {
             tracing::warn!(validator = %piece.validator, kind = piece.name(), height = %piece.height,
-                block = %committed.block.header.height, "a contradiction of a validator is on record");
+                block = %header.height, "a contradiction of a validator is on record");
             self.metrics.recorded(piece.kind());
         }
+        let height = header.height.0;
+        self.blocks.put(Arc::new(StoredBlock { block, certificate, receipts }));
         let mut waiters = lock(&self.waiters);
-        for id in &committed.ids {
+        for id in &ids {
             for waiter in waiters.remove(id).into_iter().flatten() {
                 // A caller that gave up does not need to know.
                 let _ = waiter.send(());

@@ -382,12 +382,12 @@ impl Engine {
             Event::Message { from, bytes } => self.message(from, &bytes, &mut actions),
             Event::Verified { from, message } => self.verified(from, message, &mut actions),
             Event::Submitted { ticket, transactions } => self.submitted(ticket, transactions, &mut actions),
-            Event::Gossiped { transactions } => {
+            Event::Gossiped { transactions } => self.at_tip(|engine, tip| {
                 for transaction in transactions {
                     // What a peer sends and this node refuses is the peer's loss only.
-                    let _ = self.admit(Arc::new(transaction), Source::Peer);
+                    let _ = engine.admit(Arc::new(transaction), Source::Peer, tip);
                 }
-            }
+            }),
             Event::Accused { evidence } => {
                 for piece in evidence {
                     self.accuse(piece);
@@ -567,15 +567,17 @@ impl Engine {
     fn submitted(&mut self, ticket: u64, transactions: Vec<VerifiedTransaction>, actions: &mut Vec<Action>) {
         let mut results = Vec::with_capacity(transactions.len());
         let mut fresh = Vec::new();
-        for transaction in transactions {
-            let transaction = Arc::new(transaction);
-            let known = self.mempool.get(&transaction.id()).is_some();
-            let result = self.admit(transaction.clone(), Source::Client);
-            if matches!(result, Ok(Admission::Pending(_))) && !known {
-                fresh.push(transaction.transaction().clone());
+        self.at_tip(|engine, tip| {
+            for transaction in transactions {
+                let transaction = Arc::new(transaction);
+                let known = engine.mempool.get(&transaction.id()).is_some();
+                let result = engine.admit(transaction.clone(), Source::Client, tip);
+                if matches!(result, Ok(Admission::Pending(_))) && !known {
+                    fresh.push(transaction.transaction().clone());
+                }
+                results.push(result);
             }
-            results.push(result);
-        }
+        });
         actions.push(Action::Admitted { ticket, results });
         for batch in batches(fresh) {
             actions.push(Action::Gossip(batch.to_bytes()));
@@ -749,13 +751,15 @@ impl Engine {
         // No block will hold what its signers may not do any more. A primary drops it when it builds; here it would be sent
         // to one primary after the other, and each would make an empty block for its sake.
         let (mut transactions, mut hopeless) = (Vec::new(), Vec::new());
-        for transaction in stale {
-            if self.may_try() && matches!(self.standing(&transaction), Standing::MayNot { .. }) {
-                hopeless.push(transaction.id());
-            } else {
-                transactions.push(transaction.transaction().clone());
+        self.at_tip(|engine, tip| {
+            for transaction in stale {
+                if engine.may_try() && matches!(engine.standing(&transaction, tip), Standing::MayNot { .. }) {
+                    hopeless.push(transaction.id());
+                } else {
+                    transactions.push(transaction.transaction().clone());
+                }
             }
-        }
+        });
         for id in hopeless {
             self.mempool.remove(&id);
         }
