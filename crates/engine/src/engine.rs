@@ -2,6 +2,7 @@
 
 mod admission;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use vostro_consensus::{
     Config, DecidedBlock, Durable, Effect, Effects, GuardMark, Input, Record, Replica, Seq, Signed, Timing, Tip, To,
     Verified, Waiting,
 };
-use vostro_execution::{Changes, Layered, Meter, Overlay, StateRead, Tree, Unmetered};
+use vostro_execution::{Cache, Cached, Changes, Layered, Meter, Overlay, StateRead, Tree, Unmetered};
 use vostro_settlement::evidence::{evidence_record, is_on_record};
 use vostro_types::{
     Block, BlockId, Certificate, Evidence, Genesis, Hash, Height, Label, Receipt, SecretKey, Time, TxId,
@@ -34,6 +35,8 @@ const MAX_CANDIDATES: usize = 8;
 pub const MAX_UNDURABLE: usize = 64;
 /// How often undecided messages are repeated, in milliseconds.
 const REBROADCAST_MS: u64 = 250;
+/// What the cache of the state at the tip may take, in bytes.
+const CACHE_BYTES: usize = 32 << 20;
 
 /// Bounds of an engine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -308,6 +311,8 @@ pub struct Engine {
     tip: (BlockId, Height, Time),
     tree: Tree,
     base: Arc<dyn StateRead + Send + Sync>,
+    /// What was read at the tip, or written up to it, lately.
+    cache: RefCell<Cache>,
     layers: VecDeque<(Height, Arc<Changes>)>,
     candidates: BTreeMap<BlockId, Candidate>,
     candidate_order: VecDeque<BlockId>,
@@ -349,6 +354,7 @@ impl Engine {
             tip: at,
             tree,
             base: state,
+            cache: RefCell::new(Cache::new(CACHE_BYTES)),
             layers: VecDeque::new(),
             candidates: BTreeMap::new(),
             candidate_order: VecDeque::new(),
@@ -382,12 +388,12 @@ impl Engine {
             Event::Message { from, bytes } => self.message(from, &bytes, &mut actions),
             Event::Verified { from, message } => self.verified(from, message, &mut actions),
             Event::Submitted { ticket, transactions } => self.submitted(ticket, transactions, &mut actions),
-            Event::Gossiped { transactions } => self.at_tip(|engine, tip| {
+            Event::Gossiped { transactions } => {
                 for transaction in transactions {
                     // What a peer sends and this node refuses is the peer's loss only.
-                    let _ = engine.admit(Arc::new(transaction), Source::Peer, tip);
+                    let _ = self.admit(Arc::new(transaction), Source::Peer);
                 }
-            }),
+            }
             Event::Accused { evidence } => {
                 for piece in evidence {
                     self.accuse(piece);
@@ -439,9 +445,14 @@ impl Engine {
         self.mempool.get(id).is_some()
     }
 
-    fn read<T>(&self, f: impl FnOnce(&dyn vostro_settlement::Reader) -> T) -> T {
+    /// The state at the tip.
+    fn at_tip<T>(&self, f: impl FnOnce(&dyn StateRead) -> T) -> T {
         let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|(_, changes)| &**changes));
-        f(&Overlay::new(&layered))
+        f(&Cached::new(&layered, &self.cache))
+    }
+
+    fn read<T>(&self, f: impl FnOnce(&dyn vostro_settlement::Reader) -> T) -> T {
+        self.at_tip(|state| f(&Overlay::new(state)))
     }
 
     fn input(&mut self, input: Input, actions: &mut Vec<Action>) {
@@ -567,17 +578,15 @@ impl Engine {
     fn submitted(&mut self, ticket: u64, transactions: Vec<VerifiedTransaction>, actions: &mut Vec<Action>) {
         let mut results = Vec::with_capacity(transactions.len());
         let mut fresh = Vec::new();
-        self.at_tip(|engine, tip| {
-            for transaction in transactions {
-                let transaction = Arc::new(transaction);
-                let known = engine.mempool.get(&transaction.id()).is_some();
-                let result = engine.admit(transaction.clone(), Source::Client, tip);
-                if matches!(result, Ok(Admission::Pending(_))) && !known {
-                    fresh.push(transaction.transaction().clone());
-                }
-                results.push(result);
+        for transaction in transactions {
+            let transaction = Arc::new(transaction);
+            let known = self.mempool.get(&transaction.id()).is_some();
+            let result = self.admit(transaction.clone(), Source::Client);
+            if matches!(result, Ok(Admission::Pending(_))) && !known {
+                fresh.push(transaction.transaction().clone());
             }
-        });
+            results.push(result);
+        }
         actions.push(Action::Admitted { ticket, results });
         for batch in batches(fresh) {
             actions.push(Action::Gossip(batch.to_bytes()));
@@ -591,18 +600,19 @@ impl Engine {
     }
 
     fn with_parent<T>(&self, f: impl FnOnce(&Parent<'_>) -> T) -> T {
-        let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|(_, changes)| &**changes));
         let (id, height, time) = self.tip;
-        f(&Parent {
-            chain: self.chain,
-            id,
-            height,
-            time,
-            state: &layered,
-            tree: &self.tree,
-            validators: &self.validators,
-            recent: &self.recent,
-            meter: &*self.meter,
+        self.at_tip(|state| {
+            f(&Parent {
+                chain: self.chain,
+                id,
+                height,
+                time,
+                state,
+                tree: &self.tree,
+                validators: &self.validators,
+                recent: &self.recent,
+                meter: &*self.meter,
+            })
         })
     }
 
@@ -682,6 +692,7 @@ impl Engine {
         self.recent.forget_before(time);
         self.mempool.expire(time);
         let changes = Arc::new(executed.changes);
+        self.cache.get_mut().write(&changes);
         self.layers.push_back((height, changes.clone()));
         self.tip = (id, height, time);
         self.tree = executed.tree.clone();
@@ -751,15 +762,13 @@ impl Engine {
         // No block will hold what its signers may not do any more. A primary drops it when it builds; here it would be sent
         // to one primary after the other, and each would make an empty block for its sake.
         let (mut transactions, mut hopeless) = (Vec::new(), Vec::new());
-        self.at_tip(|engine, tip| {
-            for transaction in stale {
-                if engine.may_try() && matches!(engine.standing(&transaction, tip), Standing::MayNot { .. }) {
-                    hopeless.push(transaction.id());
-                } else {
-                    transactions.push(transaction.transaction().clone());
-                }
+        for transaction in stale {
+            if self.may_try() && matches!(self.standing(&transaction), Standing::MayNot { .. }) {
+                hopeless.push(transaction.id());
+            } else {
+                transactions.push(transaction.transaction().clone());
             }
-        });
+        }
         for id in hopeless {
             self.mempool.remove(&id);
         }

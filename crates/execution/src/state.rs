@@ -10,8 +10,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hasher};
 use std::iter::Peekable;
+
+use crate::keyed::Keyed;
 
 /// Keys and their new values; `None` deletes.
 pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -121,12 +122,21 @@ impl<S: StateRead + ?Sized> StateRead for Layered<'_, S> {
     }
 }
 
+/// What an overlay knows of a key.
+#[derive(Debug, Default)]
+struct Slot {
+    /// What the base has, once it was asked.
+    before: Option<Option<Vec<u8>>>,
+    /// What was written, if anything was.
+    now: Option<Option<Vec<u8>>>,
+}
+
 /// State under execution: reads through to a base and collects what is written. What was read once is not read from the
 /// base again, because most actions of a block read the same few settings, items and platforms.
 #[derive(Debug)]
 pub struct Overlay<'a, S: StateRead + ?Sized> {
     base: &'a S,
-    touched: RefCell<Touched>,
+    touched: RefCell<Keyed<Slot>>,
     /// Written keys in order, with their slots.
     written: BTreeMap<Vec<u8>, usize>,
 }
@@ -149,8 +159,8 @@ impl<'a, S: StateRead + ?Sized> Overlay<'a, S> {
 
     fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
         let touched = self.touched.get_mut();
-        let at = touched.find(&key);
-        if touched.slots[at].now.replace(value).is_none() {
+        let at = touched.place(&key);
+        if touched[at].now.replace(value).is_none() {
             self.written.insert(key, at);
         }
     }
@@ -158,9 +168,9 @@ impl<'a, S: StateRead + ?Sized> Overlay<'a, S> {
     /// What differs from the base: writes that leave a key as it was are not among them.
     pub fn into_changes(self) -> Changes {
         let Overlay { base, touched, written } = self;
-        let mut slots = touched.into_inner().slots;
+        let mut touched = touched.into_inner();
         let changed = |(key, at): (Vec<u8>, usize)| {
-            let slot = &mut slots[at];
+            let slot = &mut touched[at];
             let now = slot.now.take().expect("a written key has a value or none");
             let same = slot.before.as_ref().map_or_else(|| base.get(&key) == now, |before| *before == now);
             (!same).then_some((key, now))
@@ -172,8 +182,8 @@ impl<'a, S: StateRead + ?Sized> Overlay<'a, S> {
 impl<S: StateRead + ?Sized> StateRead for Overlay<'_, S> {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         let mut touched = self.touched.borrow_mut();
-        let at = touched.find(key);
-        let slot = &mut touched.slots[at];
+        let at = touched.place(key);
+        let slot = &mut touched[at];
         match &slot.now {
             Some(written) => written.clone(),
             None => slot.before.get_or_insert_with(|| self.base.get(key)).clone(),
@@ -186,47 +196,8 @@ impl<S: StateRead + ?Sized> StateRead for Overlay<'_, S> {
         }
         let touched = self.touched.borrow();
         let written = self.written.range::<[u8], _>(bounds(from, to));
-        let written = written.map(|(key, at)| (key, touched.slots[*at].now.as_ref().and_then(Option::as_ref)));
+        let written = written.map(|(key, at)| (key, touched[*at].now.as_ref().and_then(Option::as_ref)));
         merged_scan(self.base, vec![written], from, to, limit)
-    }
-}
-
-/// What an overlay knows of a key.
-#[derive(Debug)]
-struct Slot {
-    key: Vec<u8>,
-    /// What the base has, once it was asked.
-    before: Option<Option<Vec<u8>>>,
-    /// What was written, if anything was.
-    now: Option<Option<Vec<u8>>>,
-    /// The next slot whose key has the same hash.
-    next: Option<usize>,
-}
-
-/// The keys a block's actions read or wrote, found by hash: keys are long and alike, and comparing them all the way down a
-/// tree costs more than hashing one. Nothing depends on the order of hashes. All 64 bits are compared, so keys made to
-/// collide cost whoever makes them far more than whoever walks their chain.
-#[derive(Debug, Default)]
-struct Touched {
-    slots: Vec<Slot>,
-    by_hash: BTreeMap<u64, usize>,
-}
-
-impl Touched {
-    /// The slot of `key`, an empty one if there was none.
-    fn find(&mut self, key: &[u8]) -> usize {
-        let fresh = self.slots.len();
-        let mut hasher = DefaultHasher::new();
-        hasher.write(key);
-        let mut at = *self.by_hash.entry(hasher.finish()).or_insert(fresh);
-        while let Some(slot) = self.slots.get_mut(at) {
-            if slot.key == key {
-                return at;
-            }
-            at = *slot.next.get_or_insert(fresh);
-        }
-        self.slots.push(Slot { key: key.to_vec(), before: None, now: None, next: None });
-        fresh
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use vostro_execution::{Layered, Overlay, StateRead};
+use vostro_execution::Overlay;
 use vostro_settlement::{BlockContext, read};
 use vostro_types::transaction::MAX_VALIDITY_MS;
 use vostro_types::{Outcome, VerifiedTransaction};
@@ -39,13 +39,11 @@ pub(super) enum Standing {
 }
 
 impl Engine {
-    /// Lets a transaction wait for a block, or a better variant of it take the place of the one that waits. `tip` is what
-    /// [`Engine::at_tip`] gives.
+    /// Lets a transaction wait for a block, or a better variant of it take the place of the one that waits.
     pub(super) fn admit(
         &mut self,
         transaction: Arc<VerifiedTransaction>,
         source: Source,
-        tip: &dyn StateRead,
     ) -> Result<Admission, Refusal> {
         let id = transaction.id();
         if self.recent.contains(&id) {
@@ -60,17 +58,17 @@ impl Engine {
         }
         if let Some(waiting) = self.mempool.get(&id).cloned() {
             let differs = waiting.transaction() != transaction.transaction();
-            if differs && (source == Source::Client || self.may_try()) && self.is_better(&transaction, &waiting, tip) {
+            if differs && (source == Source::Client || self.may_try()) && self.is_better(&transaction, &waiting) {
                 self.mempool.replace(transaction);
             }
             return Ok(Admission::Pending(id));
         }
         // A block only holds what its signers may do, so the rest need not wait for one. Peers' transactions were tried
         // where clients handed them in; here their sender is looked at alone.
-        let sender = read::account(&Overlay::new(tip), transaction.body().sender);
+        let sender = self.read(|reader| read::account(reader, transaction.body().sender));
         let policy = sender.ok_or(Refusal::UnknownSender)?.policy;
         let standing = match source {
-            Source::Client => self.standing(&transaction, tip),
+            Source::Client => self.standing(&transaction),
             Source::Peer if policy.weight_of(transaction.keys()) < policy.threshold() => {
                 Standing::MayNot { code: 107, about: Missing::default() }
             }
@@ -98,20 +96,12 @@ impl Engine {
         count < MAX_TRIALS
     }
 
-    /// Does something with the state at the tip. What is read of it once is not asked of the store again, for transactions
-    /// that arrive together read much the same.
-    pub(super) fn at_tip<T>(&mut self, f: impl FnOnce(&mut Self, &dyn StateRead) -> T) -> T {
-        let (base, layers) = (self.base.clone(), self.layers.clone());
-        let layered = Layered::new(&*base as &dyn StateRead, layers.iter().map(|(_, changes)| &**changes));
-        f(self, &Overlay::new(&layered))
-    }
-
-    /// Tries the transaction on `tip`, the state at the tip: whether those who signed may do it. Nothing else of the outcome
+    /// Tries the transaction on the state at the tip: whether those who signed may do it. Nothing else of the outcome
     /// counts, for the state will be another when a block holds it.
-    pub(super) fn standing(&self, transaction: &VerifiedTransaction, tip: &dyn StateRead) -> Standing {
-        let mut scratch = Overlay::new(tip);
+    pub(super) fn standing(&self, transaction: &VerifiedTransaction) -> Standing {
         let context = BlockContext { height: self.tip.1.next(), time: self.now.max(self.tip.2.plus(1)) };
-        match vostro_settlement::apply(&context, transaction, &mut scratch).outcome {
+        let receipt = self.at_tip(|state| vostro_settlement::apply(&context, transaction, &mut Overlay::new(state)));
+        match receipt.outcome {
             Outcome::Applied | Outcome::Replayed { .. } => Standing::Acts,
             Outcome::Rejected { code, about } if AUTHORITY.contains(&code) => {
                 Standing::MayNot { code, about: Missing(about) }
@@ -123,8 +113,8 @@ impl Engine {
     /// Whether another variant of a waiting transaction takes its place. Anybody can take signatures away and add some
     /// of keys of their own, so neither more nor fewer of them are better as such: what waits gives way only to what may
     /// do more, or to itself with signatures added as long as nothing shows that its own suffice.
-    fn is_better(&self, variant: &VerifiedTransaction, waiting: &VerifiedTransaction, tip: &dyn StateRead) -> bool {
-        match (self.standing(variant, tip), self.standing(waiting, tip)) {
+    fn is_better(&self, variant: &VerifiedTransaction, waiting: &VerifiedTransaction) -> bool {
+        match (self.standing(variant), self.standing(waiting)) {
             (Standing::MayNot { .. }, _) | (_, Standing::Acts) => false,
             (_, Standing::MayNot { .. }) | (Standing::Acts, Standing::Open) => true,
             (Standing::Open, Standing::Open) => {
