@@ -61,6 +61,47 @@ pub struct Tip {
     pub tree: Tree,
 }
 
+/// Callers that wait for transactions.
+#[derive(Default)]
+struct Waiters {
+    callers: BTreeMap<TxId, Vec<oneshot::Sender<()>>>,
+    /// How many there are, those that gave up included.
+    count: usize,
+    /// How many were left when those that gave up were last taken out.
+    swept: usize,
+}
+
+impl Waiters {
+    /// One more, if there is room.
+    fn add(&mut self, id: TxId) -> Option<oneshot::Receiver<()>> {
+        // Looking at all of them each time one comes would take time that grows with their square.
+        if self.count >= MAX_WAITERS || self.count > self.swept.saturating_mul(2) {
+            self.callers.retain(|_, list| {
+                list.retain(|caller| !caller.is_closed());
+                !list.is_empty()
+            });
+            self.count = self.callers.values().map(Vec::len).sum();
+            self.swept = self.count;
+        }
+        if self.count >= MAX_WAITERS {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.callers.entry(id).or_default().push(sender);
+        self.count += 1;
+        Some(receiver)
+    }
+
+    /// The transaction is in a durable block.
+    fn tell(&mut self, id: &TxId) {
+        for caller in self.callers.remove(id).into_iter().flatten() {
+            self.count -= 1;
+            // One that gave up does not need to know.
+            let _ = caller.send(());
+        }
+    }
+}
+
 /// What the engine's thread publishes.
 pub struct Shared {
     /// Counters and gauges.
@@ -71,7 +112,7 @@ pub struct Shared {
     snapshot: RwLock<Snapshot>,
     height: watch::Sender<u64>,
     pending: Mutex<BTreeMap<TxId, Instant>>,
-    waiters: Mutex<BTreeMap<TxId, Vec<oneshot::Sender<()>>>>,
+    waiters: Mutex<Waiters>,
     halted: RwLock<Option<String>>,
 }
 
@@ -142,17 +183,7 @@ impl Shared {
     /// Resolves when the transaction is in a durable block, which the caller checks after asking. `None` if too many
     /// wait already.
     pub fn wait_for(&self, id: TxId) -> Option<oneshot::Receiver<()>> {
-        let mut waiters = lock(&self.waiters);
-        waiters.retain(|other, list| {
-            list.retain(|w| !w.is_closed());
-            *other == id || !list.is_empty()
-        });
-        if waiters.len() >= MAX_WAITERS {
-            return None;
-        }
-        let (sender, receiver) = oneshot::channel();
-        waiters.entry(id).or_default().push(sender);
-        Some(receiver)
+        lock(&self.waiters).add(id)
     }
 
     /// A block is durable and its state visible.
@@ -180,10 +211,7 @@ impl Shared {
         self.blocks.put(Arc::new(StoredBlock { block, certificate, receipts }));
         let mut waiters = lock(&self.waiters);
         for id in &ids {
-            for waiter in waiters.remove(id).into_iter().flatten() {
-                // A caller that gave up does not need to know.
-                let _ = waiter.send(());
-            }
+            waiters.tell(id);
         }
         drop(waiters);
         self.height.send_replace(height);
@@ -205,6 +233,21 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use vostro_types::Hash;
+
+    #[test]
+    fn waiters_are_bounded_and_those_that_gave_up_make_room() {
+        let id = |n: usize| TxId(Hash(std::array::from_fn(|i| n.to_le_bytes().get(i).copied().unwrap_or(0))));
+        let mut waiters = Waiters::default();
+        let mut kept: Vec<_> = (0..MAX_WAITERS).map(|n| waiters.add(id(n)).unwrap()).collect();
+        // several may wait for one transaction, and count
+        assert!(waiters.add(id(1)).is_none());
+        kept.truncate(MAX_WAITERS - 1);
+        let mut again = waiters.add(id(1)).unwrap();
+        assert!(waiters.add(id(2)).is_none());
+        waiters.tell(&id(1));
+        assert!(again.try_recv().is_ok() && kept[1].try_recv().is_ok());
+        assert_eq!((waiters.count, waiters.callers.len()), (MAX_WAITERS - 2, MAX_WAITERS - 2));
+    }
 
     #[test]
     fn joined_replies_get_their_own_share() {
