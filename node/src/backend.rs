@@ -25,7 +25,7 @@ use vostro_types::{AccountId, BlockId, Epoch, Genesis, Hash, Height, Transaction
 use crate::boot::decode_record;
 use crate::cpu::timed;
 use crate::host::{Msg, Peers};
-use crate::index::{block_key, history_key, parse_place, transaction_key};
+use crate::index::{block_key, history_key, parse_history, parse_place, transaction_key};
 use crate::metrics::Part;
 use crate::net::{Verifier, tell};
 use crate::shared::{AdmitReply, Shared};
@@ -229,13 +229,12 @@ impl Backend for NodeBackend {
                 .state
                 .scan(Table::History, &from, &to, usize::MAX)
                 .expect("a state that cannot be read ends the process");
-            for (key, _) in entries.iter().rev() {
-                if let Some(place) = key.get(32..).and_then(parse_place) {
-                    found.push(place);
-                    if found.len() == limit {
-                        return found;
-                    }
-                }
+            // An entry that begins before the end may go on behind it.
+            let places = entries.iter().rev().filter_map(|(key, value)| parse_history(key, value));
+            found.extend(places.flat_map(|entry| entry.into_iter().rev()).filter(|place| *place < end));
+            if found.len() >= limit {
+                found.truncate(limit);
+                return found;
             }
             if start.0 == 0 {
                 return found;
