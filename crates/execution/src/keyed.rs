@@ -2,30 +2,31 @@
 //!
 //! Invariant: nothing depends on the order of hashes; values stand in the order in which their keys first came.
 
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::ops::{Index, IndexMut};
 
-/// Values by key. Keys of the state are long and alike: comparing them all the way down a tree costs more than hashing one.
-/// All 64 bits of the hash are compared, so keys made to collide cost whoever makes them far more than whoever walks their
-/// chain.
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+/// Values by key. Keys of the state are long and alike: comparing them all the way down a tree costs several times what
+/// hashing one does. A key that is made to collide costs its maker a payment, and each lookup of its like a step in sixteen
+/// keys.
 #[derive(Debug)]
 pub(crate) struct Keyed<V> {
     slots: Vec<Slot<V>>,
-    by_hash: BTreeMap<u64, usize>,
+    places: HashTable<usize>,
 }
 
 #[derive(Debug)]
 struct Slot<V> {
+    hash: u64,
     key: Vec<u8>,
     value: V,
-    /// The next slot whose key has the same hash.
-    next: Option<usize>,
 }
 
 impl<V> Default for Keyed<V> {
     fn default() -> Self {
-        Keyed { slots: Vec::new(), by_hash: BTreeMap::new() }
+        Keyed { slots: Vec::new(), places: HashTable::new() }
     }
 }
 
@@ -42,28 +43,22 @@ impl<V: Default> Keyed<V> {
     }
 
     fn place_hashed(&mut self, hash: u64, key: &[u8]) -> usize {
-        let fresh = self.slots.len();
-        let mut at = *self.by_hash.entry(hash).or_insert(fresh);
-        while let Some(slot) = self.slots.get_mut(at) {
-            if slot.key == key {
-                return at;
+        let slots = &mut self.slots;
+        match self.places.entry(hash, |at| slots[*at].key == key, |at| slots[*at].hash) {
+            Entry::Occupied(place) => *place.get(),
+            Entry::Vacant(place) => {
+                let at = slots.len();
+                place.insert(at);
+                slots.push(Slot { hash, key: key.to_vec(), value: V::default() });
+                at
             }
-            at = *slot.next.get_or_insert(fresh);
         }
-        self.slots.push(Slot { key: key.to_vec(), value: V::default(), next: None });
-        fresh
     }
 
     /// The value at `key`, if it is here.
     pub(crate) fn get(&self, key: &[u8]) -> Option<&V> {
-        let mut at = self.by_hash.get(&hash(key)).copied();
-        while let Some(slot) = at.and_then(|at| self.slots.get(at)) {
-            if slot.key == key {
-                return Some(&slot.value);
-            }
-            at = slot.next;
-        }
-        None
+        let at = self.places.find(hash(key), |at| self.slots[*at].key == key)?;
+        Some(&self.slots[*at].value)
     }
 }
 
