@@ -666,6 +666,15 @@ impl Cluster {
     }
 }
 
+/// Whether a primary has proposed whose own request for the view a crash has lost.
+fn proposed_unasked(cluster: &Cluster, state: &State) -> bool {
+    let unasked = |local: &Local| {
+        let said = local.said.proposals.iter().zip(&local.said.changes).skip(1);
+        said.into_iter().any(|(proposals, changes)| !proposals.is_empty() && changes.is_empty())
+    };
+    cluster.all(state).iter().flatten().any(|local| unasked(local))
+}
+
 fn decided_in(cluster: &Cluster, state: &State, view: u8) -> bool {
     cluster.certified(&cluster.all(state)).iter().any(|found| found.0 == view)
 }
@@ -738,6 +747,9 @@ impl Model for Cluster {
             all.push(Property::always("a fork names the guilty", |m: &Self, s: &State| !m.forked(s) || m.accounted(s)));
         } else {
             all.push(Property::always("agreement", |m: &Self, s: &State| !m.forked(s)));
+        }
+        if self.bounds.crashes > 0 && self.honest().any(|who| self.bounds.last >= 1 && who == self.primary(1)) {
+            all.push(Property::sometimes("proposed without an own request", proposed_unasked));
         }
         if self.bounds.last >= 1 {
             all.push(Property::sometimes("decided in view 1", |m: &Self, s: &State| decided_in(m, s, 1)));

@@ -6,6 +6,7 @@ mod answers;
 #[path = "../cluster/mod.rs"]
 mod cluster;
 mod durable;
+mod filter;
 mod memory;
 mod proposals;
 mod solo;
