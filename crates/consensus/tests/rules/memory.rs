@@ -137,7 +137,25 @@ fn what_does_not_contradict_at_the_next_height_accuses_nobody() {
         solo.hear(3, Message::Prepare(vote(1, 2)));
         solo.hear(3, Message::Prepare(vote(0, 3)));
     }
+    // neither a repeat nor a vote below takes a place, not even that of a contradiction
+    let mut twin = Solo::new(None);
+    twin.hear(3, Message::Prepare(vote(1, 2)));
+    for (view, block) in [(1, 2), (0, 3)] {
+        let again = twin.world.signed(3, Message::Prepare(vote(view, block)));
+        assert!(twin.replica.ignores(twin.now, &again), "view {view}");
+    }
     assert_eq!(accused_at_height_two(&mut solo), []);
+}
+
+#[test]
+fn votes_of_the_next_height_are_kept_up_to_the_end_of_the_window_and_not_beyond() {
+    let solo = Solo::new(None);
+    for (view, kept) in [(VIEW_WINDOW - 1, true), (VIEW_WINDOW, true), (VIEW_WINDOW + 1, false)] {
+        for kind in [Message::Prepare as fn(Vote) -> Message, Message::Commit] {
+            let message = solo.world.signed(3, kind(vote(view, 1)));
+            assert_eq!(!solo.replica.ignores(solo.now, &message), kept, "view {view}");
+        }
+    }
 }
 
 /// Two of a kind that contradict each other fill their place: neither a later view nor a third block drives them out.
