@@ -244,6 +244,14 @@ impl Backend for NodeBackend {
         }
     }
 
+    fn history_since(&self, account: &AccountId, from: (Height, u32), to: Height, limit: usize) -> Vec<(Height, u32)> {
+        let (from, to) =
+            (history_key(account, from.0, from.1), history_key(account, Height(to.0.saturating_add(1)), 0));
+        let entries =
+            self.state.scan(Table::History, &from, &to, limit).expect("a state that cannot be read ends the process");
+        entries.iter().filter_map(|(key, _)| key.get(32..).and_then(parse_place)).collect()
+    }
+
     fn submit(&self, transactions: Vec<Transaction>) -> BoxFuture<'_, Vec<Result<Admitted, ApiError>>> {
         async move {
             let verdicts = self.verifier.verify(transactions).await;
