@@ -370,7 +370,7 @@ fn archive_all(sim: &Sim, book: &KeyBook) -> usize {
             let payload = Payload::One(Action::ArchiveOrders(ArchiveOrders { orders: some.to_vec() }));
             let valid_until = Time(state.time + 60_000);
             let body = Body { version: BODY_VERSION, sender: platform, valid_until, salt: archived as u64, payload };
-            let transaction = body.sign(&sim.genesis.hash(), &[key]);
+            let transaction = body.sign(&sim.genesis.hash(), &[&key]);
             state.pending.push(transaction.clone());
             sim.block(&mut state);
             assert_eq!(sim.verdict(&state, &transaction), Verdict::Settled);

@@ -160,7 +160,7 @@ impl<L: Ledger> Run<L> {
         for (row, there) in plan.rows.iter().zip(&before.orders) {
             match there {
                 None => missing.push(row.clone()),
-                Some(Standing::Archived { .. }) => archived.push((row.clone(), there.clone())),
+                Some(there @ Standing::Archived { .. }) => archived.push((row.clone(), there.clone())),
                 Some(Standing::Kept(order)) => match self.differences(row, order) {
                     differ if differ.is_empty() => standing.push((row.clone(), Standing::Kept(order.clone()))),
                     differ => refusals.push(BadRow {

@@ -461,7 +461,14 @@ fn read_copy(path: &Path) -> Result<Vec<u8>> {
 
 /// What is left of an archived order; with a proof, that the state says so and that the order itself is gone, and of a
 /// copy that it is the order that was archived.
-fn show_archived(shown: &ArchivedJson, kept: Option<&Path>, prove: bool, chain: &Chain, output: Output) -> Result<()> {
+fn show_archived(
+    key: &OrderKey,
+    shown: &ArchivedJson,
+    kept: Option<&Path>,
+    prove: bool,
+    chain: &Chain,
+    output: Output,
+) -> Result<()> {
     let mut proved = None;
     if prove {
         let state = chain.verify_state(shown.proof.as_ref().ok_or_else(no_proof)?)?;
