@@ -34,6 +34,8 @@ use crate::signer;
 /// How often a proof is tried while blocks arrive, and the pause between.
 const PROVE_ATTEMPTS: usize = 50;
 const PROVE_PAUSE: Duration = Duration::from_millis(2);
+/// Entries of an account's history that are read at once, each of up to a block's receipts.
+const HISTORY_PAGE: usize = 64;
 /// A chain that is this far behind what peers decided is called syncing.
 const SYNCING_BLOCKS: u64 = 3;
 
@@ -241,6 +243,28 @@ impl Backend for NodeBackend {
             }
             end = (start, 0);
             span = span.saturating_mul(4);
+        }
+    }
+
+    fn history_since(&self, account: &AccountId, from: (Height, u32), to: Height, limit: usize) -> Vec<(Height, u32)> {
+        // An entry that begins before `from` may go on behind it.
+        let mut low = history_key(account, from.0, 0);
+        let high = history_key(account, Height(to.0.saturating_add(1)), 0);
+        let mut found = Vec::new();
+        loop {
+            let entries = self
+                .state
+                .scan(Table::History, &low, &high, HISTORY_PAGE)
+                .expect("a state that cannot be read ends the process");
+            let places = entries.iter().filter_map(|(key, value)| parse_history(key, value)).flatten();
+            found.extend(places.filter(|place| *place >= from));
+            let Some((last, _)) = entries.last().filter(|_| entries.len() == HISTORY_PAGE && found.len() < limit)
+            else {
+                found.truncate(limit);
+                return found;
+            };
+            low.clone_from(last);
+            low.push(0); // the least key above it
         }
     }
 

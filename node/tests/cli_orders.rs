@@ -9,14 +9,15 @@ use color_eyre::eyre::{Result, bail};
 use vostro_node::keystore::KeyBook;
 use vostro_node::orders::ImportReport;
 use vostro_node::orders::import::{ImportOptions, import_on};
-use vostro_node::orders::ledger::{AccountFacts, Facts, Ledger, Money, OrderFacts, Verdict};
+use vostro_node::orders::ledger::{AccountFacts, Facts, Ledger, Money, OrderFacts, Standing, Verdict};
 use vostro_node::output::Output;
 use vostro_node::recipe::{self, Recipe, RecipeKeys, ValidatorKeys};
 use vostro_settlement::testing::MemLedger;
 use vostro_settlement::{BlockContext, apply, fire_deadlines, open_genesis, read};
-use vostro_types::transaction::OrderKey;
+use vostro_types::transaction::{ArchiveOrders, BODY_VERSION, MAX_ARCHIVED, OrderKey};
 use vostro_types::{
-    AccountId, AccountKind, Amount, Genesis, Height, Label, Outcome, SecretKey, Time, Transaction, TxId,
+    AccountId, AccountKind, Action, Amount, Body, Genesis, Height, Label, Outcome, Payload, SecretKey, Time,
+    Transaction, TxId,
 };
 
 /// Milliseconds from block to block: two of them are a devnet's day.
@@ -121,11 +122,14 @@ impl Ledger for Sim {
         })
     }
 
-    async fn orders(&self, keys: &[OrderKey]) -> Result<Vec<Option<OrderFacts>>> {
+    async fn orders(&self, keys: &[OrderKey]) -> Result<Vec<Option<Standing>>> {
         self.call(|state| {
             let facts = |key: &OrderKey| {
-                let order = read::order(&state.ledger, key)?;
-                Some(OrderFacts {
+                let Some(order) = read::order(&state.ledger, key) else {
+                    let left = read::archived(&state.ledger, key)?;
+                    return Some(Standing::Archived { state: left.state.name().to_string() });
+                };
+                Some(Standing::Kept(OrderFacts {
                     state: order.state.name().to_string(),
                     payer: order.payer,
                     host: order.item.host,
@@ -135,7 +139,7 @@ impl Ledger for Sim {
                     total: order.total,
                     due: order.due,
                     window: order.window,
-                })
+                }))
             };
             keys.iter().map(facts).collect()
         })
@@ -350,6 +354,92 @@ async fn an_order_that_is_on_the_chain_with_another_body_is_a_conflict() {
     assert_eq!((refusal.line, refusal.code), (2, 502));
     assert!(refusal.reason.contains("amount"), "{}", refusal.reason);
     assert_eq!(report.accepted, report.already_there);
+    assert!(report.mismatches.is_empty(), "{:?}", report.mismatches);
+}
+
+/// Every order of a platform's, archived as the contract lets it, in as many transactions as it takes.
+fn archive_all(sim: &Sim, book: &KeyBook) -> usize {
+    let mut archived = 0;
+    for name in PLATFORMS {
+        let key = book.key(AccountKind::Platform, name).unwrap();
+        let platform = vostro_node::keystore::own_account(key.public());
+        let mut state = sim.state.lock().unwrap();
+        let orders = read::orders_of(&state.ledger, platform, None, 1000);
+        let names: Vec<Label> = orders.into_iter().map(|(key, _)| key.order_id).collect();
+        for some in names.chunks(MAX_ARCHIVED) {
+            let payload = Payload::One(Action::ArchiveOrders(ArchiveOrders { orders: some.to_vec() }));
+            let valid_until = Time(state.time + 60_000);
+            let body = Body { version: BODY_VERSION, sender: platform, valid_until, salt: archived as u64, payload };
+            let transaction = body.sign(&sim.genesis.hash(), &[&key]);
+            state.pending.push(transaction.clone());
+            sim.block(&mut state);
+            assert_eq!(sim.verdict(&state, &transaction), Verdict::Settled);
+            archived += some.len();
+        }
+    }
+    archived
+}
+
+/// How transactions ended since some time, by rule; 0 for replays.
+fn outcomes(sim: &Sim, before: &BTreeMap<TxId, Outcome>) -> BTreeMap<u16, usize> {
+    let mut counts = BTreeMap::new();
+    for (_, outcome) in sim.state.lock().unwrap().seen.iter().filter(|(id, _)| !before.contains_key(id)) {
+        let code = match outcome {
+            Outcome::Rejected { code, .. } => *code,
+            Outcome::Replayed { .. } => 0,
+            Outcome::Applied => panic!("something took effect"),
+        };
+        *counts.entry(code).or_default() += 1;
+    }
+    counts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_that_are_archived_are_known_once_each_and_paid_never_again() {
+    let (sim, book) = devnet();
+    let file = head(60);
+    let first = import(&sim, &book, &file).await.unwrap();
+    assert_eq!((first.accepted, first.already_there), (59, 0));
+    let parameters = read::parameters(&sim.state.lock().unwrap().ledger);
+    sim.state.lock().unwrap().time += parameters.archive_ms.max(parameters.dispute_ms);
+    assert_eq!(archive_all(&sim, &book), 59);
+    let (before, seen) = {
+        let state = sim.state.lock().unwrap();
+        (state.ledger.clone(), state.seen.clone())
+    };
+
+    let again = import(&sim, &book, &file).await.unwrap();
+    assert_eq!((again.accepted, again.already_there), (59, 59));
+    assert_eq!((&again.by_state, &again.accepted_total), (&first.by_state, &first.accepted_total));
+    assert!(again.mismatches.is_empty() && again.rejected == first.rejected, "{:?}", again.mismatches);
+    assert!(sim.state.lock().unwrap().ledger == before, "not a byte of the state changed");
+    assert_eq!(outcomes(&sim, &seen), BTreeMap::from([(0, 59)]), "each order was answered once, with the original");
+
+    // the same names with another amount: refused, once each, and nobody brings money in for them
+    let seen = sim.state.lock().unwrap().seen.clone();
+    let changed: Vec<String> = file
+        .lines()
+        .enumerate()
+        .map(|(at, line)| {
+            let mut fields: Vec<&str> = line.split(',').collect();
+            fields[8] = if at == 0 { "amount" } else { "123456.78" };
+            fields.join(",")
+        })
+        .collect();
+    let other = import(&sim, &book, &changed.join("\n")).await.unwrap();
+    assert_eq!((other.accepted, &other.rejected), (0, &BTreeMap::from([("502".to_string(), 59)])));
+    assert_eq!(other.refusals.iter().map(|bad| bad.line).collect::<Vec<_>>(), (2..=60).collect::<Vec<_>>());
+    assert!(sim.state.lock().unwrap().ledger == before, "not a byte of the state changed");
+    assert_eq!(outcomes(&sim, &seen), BTreeMap::from([(502, 59)]));
+
+    // beside them a new order is paid, with the money of that one alone
+    let usd = "USD".parse().unwrap();
+    let custody = || read::custody(&sim.state.lock().unwrap().ledger, usd).net();
+    let held = custody();
+    let grown = file + "new-1,1998-01-01,c00004,northwind,harbor,creator-091,cds-2,USD,10.00,instant\n";
+    let report = import(&sim, &book, &grown).await.unwrap();
+    assert_eq!((report.accepted, report.already_there), (60, 59));
+    assert_eq!(custody(), held + 1000);
     assert!(report.mismatches.is_empty(), "{:?}", report.mismatches);
 }
 

@@ -419,13 +419,31 @@ fn votes(m: &Market) {
     until("the hold to return", || (state(m, "atlas/h-3") == "VOIDED").then_some(()));
 
     let first = block_on(m.client().order("atlas", &label("a-1"))).unwrap();
+    let kept = m.cli("query order atlas a-1 --prove --keep +a-1.order").json();
+    assert_eq!(kept["proofVerified"], json!(true));
+    let early = m.cli("query order atlas a-1 --prove --kept +a-1.order");
+    assert!(early.sentence().contains("not archived"), "{}", early.sentence());
     m.applied(archive(&["a-1", "d-1", "h-2"]));
+    m.cli("query order atlas a-1 --prove --kept +a-1.order").ok();
+    let other = m.cli("query order atlas d-1 --prove --kept +a-1.order");
+    assert!(other.sentence().contains("digest"), "{}", other.sentence());
     let left = block_on(m.client().order_or_archived("atlas", &label("a-1"), false)).unwrap();
     assert_eq!(serde_json::to_value(&left).unwrap()["archived"], json!(true));
     // its key is not free again, and its original is known
     m.replayed(buys("ada", pay_now("atlas/a-1", "birch/course", "106.00"), "atlas"), first.placed_by);
     m.refused(buys("ada", pay_now("atlas/a-1", "cedar/album", "80.00"), "atlas"), 502, "archived");
     m.refused(by("atlas", refund("atlas/a-1", "r-9", "1.00")), 504, "archived");
+
+    // what verbs show of objects and of an account's money
+    for words in ["window CNY", "window CNY 1", "item birch course", "proposal atlas disputeMs"] {
+        let proved = m.cli(&format!("query {words} --prove")).json();
+        assert_eq!(proved["proofVerified"], json!(true), "{words}");
+    }
+    let statement = m.cli("query statement ~ada --asset CNY --limit 100").json();
+    assert_eq!(
+        (&statement["lines"][0]["balance"], &statement["fromHeight"]),
+        (&statement["lines"][0]["amount"], &json!(1))
+    );
 }
 
 #[test]

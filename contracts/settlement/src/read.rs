@@ -250,6 +250,11 @@ pub fn window_nets(reader: &dyn Reader, asset: AssetCode, number: u64) -> Vec<(A
     NETS.walk(reader, &(asset, number)).map(|((_, _, account), net)| (account, net)).collect()
 }
 
+/// What one account owes (positive) or is owed in a window, netted; `None` if it takes no part.
+pub fn window_net(reader: &dyn Reader, asset: AssetCode, number: u64, account: AccountId) -> Option<i128> {
+    NETS.get(reader, &(asset, number, account))
+}
+
 /// What each account owes each other in a window: debtor, creditor, sum and count.
 pub fn window_obligations(
     reader: &dyn Reader,

@@ -15,6 +15,7 @@ pub mod lookup;
 pub mod node;
 pub mod objects;
 pub mod receipt;
+pub mod statement;
 pub mod text;
 pub mod transaction;
 pub mod tx;

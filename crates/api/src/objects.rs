@@ -1,6 +1,10 @@
 //! Shapes of reads of single objects: `plan_get`, `item_get`, `campaign_get`, `coupon_get`, `mandate_get`, `window_get`,
 //! `htlc_get`, `proposal_get` and `chain_params`.
 
+mod draw;
+
+pub use draw::{MAX_NETS, Object, ObjectKey, WindowKey};
+
 use serde::{Deserialize, Serialize};
 use vostro_types::genesis::ConsensusFile;
 use vostro_types::parameters::ParametersFile;
@@ -8,6 +12,18 @@ use vostro_types::{AccountId, AssetCode, Hash, Label, Time, TxId};
 
 use crate::action::{CouponScopeJson, CouponValueJson, LegJson, OrderJson, PriceJson, TaxJson, TermsJson};
 use crate::amount::AmountText;
+use crate::ledger::StateProofJson;
+
+/// An object as a method answers it: its fields, and that the state says so if that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer<T> {
+    /// The object.
+    #[serde(flatten)]
+    pub object: T,
+    /// A proof for each entry of the state that the object is drawn from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<StateProofJson>,
+}
 
 /// `plan_get`: a version of a plan; it never changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use vostro_api::chain::SignedHeaderJson;
 use vostro_api::ledger::StateProofJson;
+use vostro_api::objects::Object;
 use vostro_api::receipt::ReceiptProof;
 use vostro_api::{Directory, Lookup};
 use vostro_types::codec::{self, MAX_MESSAGE};
@@ -105,6 +106,28 @@ impl Chain {
     pub fn verify_state(&self, proof: &StateProofJson) -> Result<ProvedState, ClientError> {
         let header = self.light.verify(&proof.header, &proof.certificate)?;
         Ok(header.state(proof.entries.iter().map(|entry| entry.0.as_slice()))?)
+    }
+
+    /// Draws the object that was asked for from a proof, and gives it with the header of the block after which the state
+    /// is so. Of what the node has `shown` counts only what the key left to it: the version, the window, the accounts.
+    ///
+    /// # Errors
+    /// [`ClientError::Proof`] for the first rule broken; [`ClientError::Shape`] if the proof says that there is no such
+    /// object or the node left part of it out.
+    pub fn verify_object<O: Object>(
+        &self,
+        shown: &O,
+        asked: &O::Key,
+        proof: &StateProofJson,
+    ) -> Result<(O, Header), ClientError> {
+        let state = self.verify_state(proof)?;
+        let wrong = |reason: &str| ClientError::Shape { method: O::METHOD, reason: reason.into() };
+        let object: Option<O> = state.object(&shown.chosen(asked), &self.directory)?;
+        let object = object.ok_or_else(|| wrong("the proof says that there is no such object"))?;
+        if !object.whole() {
+            return Err(wrong("it leaves out part of what it is to show"));
+        }
+        Ok((object, state.header().clone()))
     }
 
     /// Verifies that a decided block gave this receipt to the transaction with an id; gives the receipt with its place

@@ -36,6 +36,7 @@ pub use draft::{Draft, Signed};
 pub use error::ClientError;
 pub use http::Client;
 pub use light::{LightClient, LightError, ProvedState, TrustedHeader};
+pub use methods::Span;
 pub use vostro_api as api;
 
 /// The examples of docs/light.md are compiled as they stand there.

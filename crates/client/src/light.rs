@@ -26,7 +26,7 @@ use vostro_types::{BlockId, Certificate, Epoch, Genesis, Hash, Header, Height, T
 
 pub use error::LightError;
 pub use list::Placed;
-pub use state::{MAX_ENTRIES, ProvedAccount, ProvedState};
+pub use state::{MAX_ENTRIES, ProvedAccount, ProvedState, archived_digest, kept_order};
 
 /// Longest encoded header in bytes; every header has the same length, far below.
 pub const MAX_HEADER: usize = 1 << 10;

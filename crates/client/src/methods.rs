@@ -1,5 +1,6 @@
 //! Typed reads: a function for each method.
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use vostro_api::BodyJson;
 use vostro_api::chain::{BlockJson, BlockList, ChainStatus, GenesisJson, SignedHeaderJson, ValidatorsJson};
@@ -7,15 +8,32 @@ use vostro_api::evidence::EvidenceList;
 use vostro_api::ledger::{AccountJson, EntitlementCheck, HistoryList, OrderAnswer, OrderList, OrderView, PlatformList};
 use vostro_api::node::{NodeInfo, Peers};
 use vostro_api::objects::{
-    CampaignView, CouponView, HtlcView, ItemView, MandateView, ParamsView, PlanView, ProposalView, WindowView,
+    Answer, CampaignView, CouponView, HtlcView, ItemView, MandateView, Object, ObjectKey, ParamsView, PlanView,
+    ProposalView, WindowView,
 };
 use vostro_api::receipt::ReceiptJson;
+use vostro_api::statement::Statement;
 use vostro_api::tx::{Decoded, Encoded, TxView};
-use vostro_types::{AccountId, AssetCode, BlockId, Hash, Height, Label, TxId};
+use vostro_types::{AccountId, AssetCode, BlockId, Hash, Header, Height, Label, TxId};
 
 use crate::chain::Chain;
 use crate::error::ClientError;
 use crate::http::Client;
+
+/// Which part of a statement is asked for; everything may be left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span<'a> {
+    /// First height in digits, or the time from which on.
+    pub from: Option<&'a str>,
+    /// Last height in digits, or the time before which.
+    pub to: Option<&'a str>,
+    /// The asset.
+    pub asset: Option<&'a AssetCode>,
+    /// Where an earlier page ended.
+    pub cursor: Option<&'a str>,
+    /// Lines.
+    pub limit: Option<u32>,
+}
 
 /// A list's `cursor` and `limit`, absent ones left out.
 fn page(mut params: Map<String, Value>, cursor: Option<&str>, limit: Option<u32>) -> Value {
@@ -129,6 +147,17 @@ impl Client {
         self.call("account_history", page(params, cursor, limit)).await
     }
 
+    /// `account_statement`, oldest first, of one asset or all, from and to a height or a time (RFC 3339); see
+    /// [`Statement::check`].
+    pub async fn statement(&self, id: &AccountId, span: &Span<'_>) -> Result<Statement, ClientError> {
+        let moment = |text: &str| text.parse::<u64>().map_or_else(|_| Value::from(text), Value::from);
+        let mut params = Map::from_iter([("id".to_string(), id.to_string().into())]);
+        params.insert("from".into(), span.from.map_or(Value::Null, moment));
+        params.insert("to".into(), span.to.map_or(Value::Null, moment));
+        params.insert("asset".into(), span.asset.map_or(Value::Null, |code| code.as_str().into()));
+        self.call("account_statement", page(params, span.cursor, span.limit)).await
+    }
+
     /// `order_get`, with a proof if asked for (see [`Chain::verify_state`]): the order, or what is left of an archived
     /// one. The platform is an account or its public name.
     pub async fn order_or_archived(
@@ -176,6 +205,26 @@ impl Client {
     /// `chain_params`: the parameters as they are now.
     pub async fn params(&self) -> Result<ParamsView, ClientError> {
         self.call("chain_params", json!({})).await
+    }
+
+    /// An object by its key, such as [`CampaignView`] by `campaign_get`.
+    pub async fn object<O: Object + DeserializeOwned>(&self, key: &O::Key) -> Result<O, ClientError> {
+        self.call(O::METHOD, key.params().into()).await
+    }
+
+    /// The same as its proof says, drawn here and not by the node, and the header of the block after which the state is
+    /// so. [`ClientError::Proof`] for the first rule broken.
+    pub async fn proved_object<O: Object + DeserializeOwned>(
+        &self,
+        chain: &Chain,
+        key: &O::Key,
+    ) -> Result<(O, Header), ClientError> {
+        let mut params = key.params();
+        params.push(true.into());
+        let answer: Answer<O> = self.call(O::METHOD, params.into()).await?;
+        let wrong = |reason: &str| ClientError::Shape { method: O::METHOD, reason: reason.into() };
+        let proof = answer.proof.as_ref().ok_or_else(|| wrong("it has no proof"))?;
+        chain.verify_object(&answer.object, key, proof)
     }
 
     /// `plan_get`; the platform is an account or its public name, as in the functions below.

@@ -4,10 +4,13 @@
 mod support;
 
 use support::*;
+use vostro_client::api::objects::{CampaignView, ItemView, PlanView};
 use vostro_client::light::{LightClient, LightError, TrustedHeader};
 use vostro_client::{Chain, ProvedState};
 use vostro_settlement::read::entitlement_id;
-use vostro_settlement::tables::{ACCOUNTS, BALANCES, ENTITLEMENTS, NETTINGS, ORDERS, POLICIES};
+use vostro_settlement::tables::{
+    ACCOUNTS, BALANCES, CAMPAIGNS, ENTITLEMENTS, ITEMS, NETTINGS, ORDERS, PLANS, POLICIES,
+};
 use vostro_types::codec::encode;
 use vostro_types::transaction::OrderKey;
 
@@ -104,6 +107,19 @@ fn of_an_order_and_an_entitlement() {
         assert_eq!(get(&header.state([&proof[..]]).unwrap()).unwrap().is_some(), there);
         state_proof(&header, what, &proof, get);
     }
+}
+
+#[test]
+fn of_an_object_drawn_from_the_state() {
+    let chain = TestChain::furnished();
+    let (made, header, known) = (chain.at(4), trusted(&chain, 4), chain.chain.directory());
+    let (host, course, standard) = (account_of(HARBOR), label("course"), label("standard"));
+    let item = made.prove(ITEMS.key(&(host, course.clone(), 1)));
+    state_proof(&header, "item", &item, |s| s.object::<ItemView>(&(host, course.clone(), Some(1)), known));
+    let plan = made.prove(PLANS.key(&(host, standard.clone(), 1)));
+    state_proof(&header, "plan", &plan, |s| s.object::<PlanView>(&(host, standard.clone(), 1), known));
+    let none = made.prove(CAMPAIGNS.key(&(host, standard.clone())));
+    state_proof(&header, "no campaign", &none, |s| s.object::<CampaignView>(&(host, standard.clone()), known));
 }
 
 #[test]

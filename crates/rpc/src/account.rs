@@ -16,7 +16,7 @@ use crate::methods::{Api, Method, Methods};
 use crate::params::{Fields, Kind, optional, required};
 use crate::view::{cause_words, receipt_at};
 
-const ID: &str = "The account (vo1…), or the public name of an account of the genesis.";
+pub(crate) const ID: &str = "The account (vo1…), or the public name of an account of the genesis.";
 
 /// What `prove` asks for.
 pub(crate) const PROVE: &str = "Whether to add a proof against a decided header.";

@@ -105,6 +105,10 @@ pub trait Backend: Send + Sync + 'static {
     /// Receipts that concern an account, newest first: those before `before` (exclusive), at most `limit`.
     fn history(&self, account: &AccountId, before: Option<(Height, u32)>, limit: usize) -> Vec<(Height, u32)>;
 
+    /// Receipts that concern an account, oldest first: from `from` on (inclusive), none above the height `to`, at most
+    /// `limit`.
+    fn history_since(&self, account: &AccountId, from: (Height, u32), to: Height, limit: usize) -> Vec<(Height, u32)>;
+
     /// Verifies transactions and admits them to the mempool; one answer for each, in order. What waits in the mempool
     /// already is admitted again without effect.
     fn submit(&self, transactions: Vec<Transaction>) -> BoxFuture<'_, Vec<Result<Admitted, ApiError>>>;

@@ -26,6 +26,7 @@ mod page;
 mod params;
 mod platform;
 mod server;
+mod statement;
 mod tx;
 mod validator;
 mod view;

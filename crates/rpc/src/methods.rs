@@ -11,7 +11,7 @@ use vostro_types::{AccountId, Hash, ValidatorSet};
 
 use crate::backend::Backend;
 use crate::params::{Fields, Param};
-use crate::{account, chain, entitlement, node, objects, openrpc, order, platform, tx, validator};
+use crate::{account, chain, entitlement, node, objects, openrpc, order, platform, statement, tx, validator};
 
 /// What every method works with.
 pub(crate) struct Api {
@@ -62,7 +62,7 @@ impl Methods {
     pub(crate) fn read<T: Serialize + Clone + Send + 'static>(
         &mut self,
         method: Method,
-        f: fn(&Api, Fields) -> Result<T, ApiError>,
+        f: impl Fn(&Api, Fields) -> Result<T, ApiError> + Clone + Send + Sync + 'static,
     ) -> Result<(), RegisterMethodError> {
         self.list.push(method);
         self.module.register_blocking_method(method.name, move |params, api, _: Extensions| {
@@ -101,6 +101,7 @@ pub(crate) fn all(api: Arc<Api>) -> Result<Methods, RegisterMethodError> {
     chain::register(&mut methods)?;
     tx::register(&mut methods)?;
     account::register(&mut methods)?;
+    statement::register(&mut methods)?;
     order::register(&mut methods)?;
     entitlement::register(&mut methods)?;
     objects::register(&mut methods)?;

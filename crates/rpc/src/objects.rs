@@ -1,24 +1,68 @@
 //! `plan_get`, `item_get`, `campaign_get`, `coupon_get`, `mandate_get`, `window_get`, `htlc_get`, `proposal_get` and
 //! `chain_params`: single objects of the state, each by its business key.
+//!
+//! Invariant: an object is proved by exactly the entries it was drawn from ([`vostro_api::objects::Object`]).
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jsonrpsee::core::RegisterMethodError;
-use vostro_api::action::{Field, OrderJson, PriceJson, TaxJson, TermsJson, leg_json};
+use serde::Serialize;
 use vostro_api::chain::consensus_file;
 use vostro_api::objects::{
-    ApprovalJson, CampaignView, CouponView, HtlcEndJson, HtlcView, ItemView, MandateView, NetJson, ParameterJson,
-    ParamsView, PlanView, ProposalView, SponsorshipJson, WindowView,
+    Answer, CampaignView, CouponView, HtlcView, ItemView, MAX_NETS, MandateView, Object, ParameterJson, ParamsView,
+    PlanView, ProposalView, WindowKey, WindowView,
 };
-use vostro_api::{AmountText, ApiError, Lookup};
-use vostro_settlement::read::{self, HtlcEnd, ProposalState};
+use vostro_api::{ApiError, Lookup};
+use vostro_settlement::ledger::Entry;
+use vostro_settlement::{Reader, read};
 use vostro_types::parameters::ParametersFile;
-use vostro_types::{AccountId, Amount, Hash, Label, Parameter};
+use vostro_types::{AccountId, Label, Parameter};
 
+use crate::account::PROVE;
 use crate::chain::MAX_LIMIT;
 use crate::methods::{Api, Method, Methods};
 use crate::params::{Fields, Kind, Param, optional, required};
 use crate::view::View;
 
-const VERSION: Param = optional("version", Kind::Number, "Which version; the newest of the first 100 if absent.");
+/// How an object is asked for. Its parameters end with `prove`.
+struct Ask<O: Object> {
+    about: &'static str,
+    result: &'static str,
+    params: &'static [Param],
+    key: KeyOf<O>,
+}
+
+/// Reads the key of what is asked for; what was left open the state chooses.
+type KeyOf<O> = fn(&Api, &Fields, &View<'_>) -> Result<<O as Object>::Key, ApiError>;
+
+impl<O: Object + Serialize + Clone + Send + 'static> Ask<O> {
+    fn register(self, methods: &mut Methods) -> Result<(), RegisterMethodError> {
+        let Ask { about, result, params, .. } = self;
+        let ask = Arc::new(self);
+        methods.read(Method { name: O::METHOD, about, params, result }, move |api, fields| ask.answer(api, &fields))
+    }
+
+    /// Draws the object that was asked for, and proves it if that was asked for too.
+    fn answer(&self, api: &Api, fields: &Fields) -> Result<Answer<O>, ApiError> {
+        let (found, asked) = api.view(|view| {
+            let key = (self.key)(api, fields, view)?;
+            let state = Recording { state: view.state, asked: RefCell::default() };
+            Ok((O::draw(&key, &state, view), state.asked.into_inner()))
+        })?;
+        let object = found.ok_or_else(|| self.missing(fields))?;
+        let proof = if fields.flag("prove") { Some(api.prove(asked.into_iter().collect())?) } else { None };
+        Ok(Answer { object, proof })
+    }
+
+    fn missing(&self, fields: &Fields) -> ApiError {
+        let name = self.params.get(1).and_then(|p| fields.opt_text(p.name)).unwrap_or_default();
+        let version = fields.number("version").map_or_else(String::new, |v| format!(" in version {v}"));
+        let what = self.result.to_lowercase();
+        ApiError::not_found(format!("there is no {what} {name:?}{version} there")).about([name])
+    }
+}
 
 pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
     methods.read(
@@ -30,124 +74,127 @@ pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError>
         },
         params,
     )?;
-    methods.read(
-        Method {
-            name: "plan_get",
-            about: "A version of a split plan.",
-            params: const {
-                &[
-                    required("platform", Kind::Text, "Whose plan: its account (vo1…) or public name."),
-                    required("plan", Kind::Text, "The plan's name there."),
-                    required("version", Kind::Number, "Which version."),
-                ]
-            },
-            result: "Plan",
+    Ask::<PlanView> {
+        about: "A version of a split plan.",
+        result: "Plan",
+        params: const {
+            &[
+                required("platform", Kind::Text, "Whose plan: its account (vo1…) or public name."),
+                required("plan", Kind::Text, "The plan's name there."),
+                required("version", Kind::Number, "Which version."),
+                PROVED,
+            ]
         },
-        plan,
-    )?;
-    methods.read(
-        Method {
-            name: "item_get",
-            about: "A version of an item: price, tax, plan and terms.",
-            params: const {
-                &[
-                    required("host", Kind::Text, "The platform that hosts it: its account (vo1…) or public name."),
-                    required("item", Kind::Text, "The item's name there."),
-                    VERSION,
-                ]
-            },
-            result: "Item",
+        key: |api, fields, _| {
+            let (platform, plan) = named(api, fields, "platform", "plan")?;
+            let version = version(fields)?.ok_or_else(|| ApiError::invalid_params("version", "is required"))?;
+            Ok((platform, plan, version))
         },
-        item,
-    )?;
-    methods.read(
-        Method {
-            name: "campaign_get",
-            about: "A campaign: budget, what its coupons pay, and its sponsors.",
-            params: const {
-                &[
-                    required("platform", Kind::Text, "The platform that opened it: its account (vo1…) or public name."),
-                    required("campaign", Kind::Text, "The campaign's name there."),
-                ]
-            },
-            result: "Campaign",
+    }
+    .register(methods)?;
+    Ask::<ItemView> {
+        about: "A version of an item: price, tax, plan and terms.",
+        result: "Item",
+        params: const {
+            &[
+                required("host", Kind::Text, "The platform that hosts it: its account (vo1…) or public name."),
+                required("item", Kind::Text, "The item's name there."),
+                optional("version", Kind::Number, "Which version; the newest of the first 100 if absent."),
+                PROVED,
+            ]
         },
-        campaign,
-    )?;
-    methods.read(
-        Method {
-            name: "coupon_get",
-            about: "A coupon, and the order it was used for.",
-            params: const {
-                &[
-                    required("platform", Kind::Text, "The platform that issued it: its account (vo1…) or public name."),
-                    required("serial", Kind::Text, "The coupon's serial there."),
-                ]
-            },
-            result: "Coupon",
+        key: |api, fields, view| {
+            let (host, item) = named(api, fields, "host", "item")?;
+            let newest = || read::item_versions(view.state, host, &item, MAX_LIMIT).pop().map(|(version, _)| version);
+            let version = version(fields)?.or_else(newest);
+            Ok((host, item, version))
         },
-        coupon,
-    )?;
-    methods.read(
-        Method {
-            name: "mandate_get",
-            about: "A mandate: who may charge, for what, and how much.",
-            params: const {
-                &[
-                    required("payer", Kind::Text, "Who is charged: the account (vo1…), or a public name."),
-                    required("mandate", Kind::Text, "The mandate's name there."),
-                ]
-            },
-            result: "Mandate",
+    }
+    .register(methods)?;
+    Ask::<CampaignView> {
+        about: "A campaign: budget, what its coupons pay, and its sponsors.",
+        result: "Campaign",
+        params: const {
+            &[
+                required("platform", Kind::Text, "The platform that opened it: its account (vo1…) or public name."),
+                required("campaign", Kind::Text, "The campaign's name there."),
+                PROVED,
+            ]
         },
-        mandate,
-    )?;
-    methods.read(
-        Method {
-            name: "window_get",
-            about: "A netting window: its state, its sum and who owes how much.",
-            params: const {
-                &[
-                    required("asset", Kind::Text, "The asset's code."),
-                    optional("window", Kind::Number, "Its number; the open one if absent."),
-                ]
-            },
-            result: "Window",
+        key: |api, fields, _| named(api, fields, "platform", "campaign"),
+    }
+    .register(methods)?;
+    Ask::<CouponView> {
+        about: "A coupon, and the order it was used for.",
+        result: "Coupon",
+        params: const {
+            &[
+                required("platform", Kind::Text, "The platform that issued it: its account (vo1…) or public name."),
+                required("serial", Kind::Text, "The coupon's serial there."),
+                PROVED,
+            ]
         },
-        window,
-    )?;
-    methods.read(
-        Method {
-            name: "htlc_get",
-            about: "Money locked to a hash.",
-            params: const {
-                &[
-                    required("owner", Kind::Text, "Who locked it: the account (vo1…), or a public name."),
-                    required("htlcId", Kind::Text, "The lock's name there."),
-                ]
-            },
-            result: "Htlc",
+        key: |api, fields, _| named(api, fields, "platform", "serial"),
+    }
+    .register(methods)?;
+    Ask::<MandateView> {
+        about: "A mandate: who may charge, for what, and how much.",
+        result: "Mandate",
+        params: const {
+            &[
+                required("payer", Kind::Text, "Who is charged: the account (vo1…), or a public name."),
+                required("mandate", Kind::Text, "The mandate's name there."),
+                PROVED,
+            ]
         },
-        htlc,
-    )?;
-    methods.read(
-        Method {
-            name: "proposal_get",
-            about: "A proposed change of a parameter, and who approved.",
-            params: const {
-                &[
-                    required("proposer", Kind::Text, "Who proposed: its account (vo1…) or public name."),
-                    required("proposal", Kind::Text, "The proposal's name there."),
-                ]
-            },
-            result: "Proposal",
+        key: |api, fields, _| named(api, fields, "payer", "mandate"),
+    }
+    .register(methods)?;
+    Ask::<WindowView> {
+        about: "A netting window: its state, its sum and who owes how much.",
+        result: "Window",
+        params: const {
+            &[
+                required("asset", Kind::Text, "The asset's code."),
+                optional("window", Kind::Number, "Its number; the open one if absent."),
+                PROVED,
+            ]
         },
-        proposal,
-    )
+        key: |_, fields, view| window_key(fields, view),
+    }
+    .register(methods)?;
+    Ask::<HtlcView> {
+        about: "Money locked to a hash.",
+        result: "Htlc",
+        params: const {
+            &[
+                required("owner", Kind::Text, "Who locked it: the account (vo1…), or a public name."),
+                required("htlcId", Kind::Text, "The lock's name there."),
+                PROVED,
+            ]
+        },
+        key: |api, fields, _| named(api, fields, "owner", "htlcId"),
+    }
+    .register(methods)?;
+    Ask::<ProposalView> {
+        about: "A proposed change of a parameter, and who approved.",
+        result: "Proposal",
+        params: const {
+            &[
+                required("proposer", Kind::Text, "Who proposed: its account (vo1…) or public name."),
+                required("proposal", Kind::Text, "The proposal's name there."),
+                PROVED,
+            ]
+        },
+        key: |api, fields, _| named(api, fields, "proposer", "proposal"),
+    }
+    .register(methods)
 }
 
+const PROVED: Param = optional("prove", Kind::Flag, PROVE);
+
 /// An account and a name within it, as most keys are.
-fn key(api: &Api, fields: &Fields, account: &str, name: &str) -> Result<(AccountId, Label), ApiError> {
+fn named(api: &Api, fields: &Fields, account: &str, name: &str) -> Result<(AccountId, Label), ApiError> {
     Ok((api.account(account, fields.text(account)?)?, fields.parse(name)?))
 }
 
@@ -156,14 +203,37 @@ fn version(fields: &Fields) -> Result<Option<u32>, ApiError> {
     fields.number("version").map(|v| u32::try_from(v).map_err(wrong)).transpose()
 }
 
-fn missing(what: &str, name: &Label) -> ApiError {
-    ApiError::not_found(format!("there is no {what} {:?} there", name.as_str())).about([name.as_str()])
+fn window_key(fields: &Fields, view: &View<'_>) -> Result<WindowKey, ApiError> {
+    let code = fields.parse("asset")?;
+    if view.asset(&code).is_none() {
+        return Err(ApiError::not_found(format!("there is no asset {code} on this chain")).about([code]));
+    }
+    let open = read::netting(view.state, code).open;
+    let number = fields.number("window").unwrap_or(open);
+    if number == 0 || number > open {
+        let reason = format!("windows in {code} are numbered from 1; the open one is {open}");
+        return Err(ApiError::not_found(reason));
+    }
+    let nets = read::window_nets(view.state, code, number).into_iter().take(MAX_NETS);
+    let accounts = nets.map(|(account, _)| account).collect();
+    Ok(WindowKey { asset: code, window: Some(number), accounts })
 }
 
-/// Amounts of an asset as text.
-fn money(view: &View<'_>, asset: &vostro_types::AssetCode) -> impl Fn(Amount) -> AmountText {
-    let asset = view.asset(asset);
-    move |amount| AmountText::of(amount, asset.as_ref())
+/// The state, and which of its entries were looked up.
+struct Recording<'a> {
+    state: &'a dyn Reader,
+    asked: RefCell<BTreeSet<Vec<u8>>>,
+}
+
+impl Reader for Recording<'_> {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.asked.borrow_mut().insert(key.to_vec());
+        self.state.get(key)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Entry> {
+        self.state.scan(from, to, limit)
+    }
 }
 
 fn params(api: &Api, _: Fields) -> Result<ParamsView, ApiError> {
@@ -183,205 +253,5 @@ fn params(api: &Api, _: Fields) -> Result<ParamsView, ApiError> {
         parameters: ParametersFile::of(&parameters),
         list: Parameter::ALL.iter().map(line).collect(),
         consensus: consensus_file(&api.backend.genesis().consensus),
-    })
-}
-
-fn plan(api: &Api, fields: Fields) -> Result<PlanView, ApiError> {
-    let (platform, plan) = key(api, &fields, "platform", "plan")?;
-    let version = version(&fields)?.ok_or_else(|| ApiError::invalid_params("version", "is required"))?;
-    let found = api.view(|view| Ok(read::plan(view.state, platform, &plan, version)))?;
-    let found = found.ok_or_else(|| missing("such version of plan", &plan))?;
-    Ok(PlanView { platform, plan, version, legs: found.legs.iter().map(leg_json).collect(), registered_by: found.tx })
-}
-
-fn item(api: &Api, fields: Fields) -> Result<ItemView, ApiError> {
-    let (host, item) = key(api, &fields, "host", "item")?;
-    let version = version(&fields)?;
-    api.view(|view| {
-        let found = match version {
-            Some(version) => read::item(view.state, host, &item, version).map(|found| (version, found)),
-            None => read::item_versions(view.state, host, &item, MAX_LIMIT).pop(),
-        };
-        let (version, found) = found.ok_or_else(|| missing("such version of item", &item))?;
-        Ok(ItemView {
-            host,
-            item: item.clone(),
-            version,
-            asset: found.asset,
-            price: PriceJson::of(&found.price, view.asset(&found.asset).as_ref()),
-            discount_ppm: found.discount.parts(),
-            tax: found.tax.as_ref().map(TaxJson::of),
-            plan: found.plan,
-            plan_version: found.plan_version,
-            creator: found.creator,
-            terms: TermsJson::of(&found.terms),
-            registered_by: found.tx,
-        })
-    })
-}
-
-fn campaign(api: &Api, fields: Fields) -> Result<CampaignView, ApiError> {
-    let (platform, campaign) = key(api, &fields, "platform", "campaign")?;
-    api.view(|view| {
-        let found = read::campaign(view.state, platform, &campaign).ok_or_else(|| missing("campaign", &campaign))?;
-        let (asset, money) = (view.asset(&found.asset), money(view, &found.asset));
-        let sum = |part: fn(&read::Sponsorship) -> Amount| {
-            Amount::sum(found.sponsors.iter().map(part))
-                .map_err(|e| ApiError::new(vostro_api::code::INTERNAL, e.to_string()))
-        };
-        let (budget, spent) = (sum(|s| s.budget)?, sum(|s| s.spent)?);
-        let gone = spent.add(sum(|s| s.returned)?).and_then(|gone| budget.sub(gone));
-        let left = gone.map_err(|e| ApiError::new(vostro_api::code::INTERNAL, e.to_string()))?;
-        Ok(CampaignView {
-            platform,
-            campaign: campaign.clone(),
-            asset: found.asset,
-            budget: money(found.budget),
-            spent: money(spent),
-            left: money(left),
-            value: found.value.json(asset.as_ref()),
-            min_price: money(found.min_price),
-            scope: found.scope.json(None),
-            per_user: found.per_user,
-            starts: found.starts,
-            ends: found.ends,
-            ended: found.ended,
-            sponsors: found
-                .sponsors
-                .iter()
-                .map(|s| SponsorshipJson {
-                    account: s.account,
-                    share_ppm: s.share.parts(),
-                    budget: money(s.budget),
-                    spent: money(s.spent),
-                    returned: money(s.returned),
-                })
-                .collect(),
-            opened_by: found.tx,
-        })
-    })
-}
-
-fn coupon(api: &Api, fields: Fields) -> Result<CouponView, ApiError> {
-    let (platform, serial) = key(api, &fields, "platform", "serial")?;
-    let found = api.view(|view| Ok(read::coupon(view.state, platform, &serial)))?;
-    let found = found.ok_or_else(|| missing("coupon", &serial))?;
-    Ok(CouponView {
-        platform,
-        serial,
-        campaign: found.campaign,
-        holder: found.holder,
-        used: found.used.as_ref().map(OrderJson::of),
-        issued_by: found.tx,
-    })
-}
-
-fn mandate(api: &Api, fields: Fields) -> Result<MandateView, ApiError> {
-    let (payer, mandate) = key(api, &fields, "payer", "mandate")?;
-    api.view(|view| {
-        let found = read::mandate(view.state, payer, &mandate).ok_or_else(|| missing("mandate", &mandate))?;
-        let money = money(view, &found.asset);
-        Ok(MandateView {
-            payer,
-            mandate: mandate.clone(),
-            payee: found.payee,
-            host: found.host,
-            item: found.item,
-            asset: found.asset,
-            max_per_charge: money(found.max_per_charge),
-            max_per_month: money(found.max_per_month),
-            charged_in_month: money(found.month.1),
-            month: found.month.0,
-            interval_ms: found.interval_ms,
-            starts: found.starts,
-            ends: found.ends,
-            cancelled_by: found.cancelled,
-            made_by: found.tx,
-        })
-    })
-}
-
-fn window(api: &Api, fields: Fields) -> Result<WindowView, ApiError> {
-    let code = fields.parse("asset")?;
-    let asked = fields.number("window");
-    api.view(|view| {
-        let asset = view
-            .asset(&code)
-            .ok_or_else(|| ApiError::not_found(format!("there is no asset {code} on this chain")).about([code]))?;
-        let netting = read::netting(view.state, code);
-        let number = asked.unwrap_or(netting.open);
-        if number == 0 || number > netting.open {
-            let reason = format!("windows in {code} are numbered from 1; the open one is {}", netting.open);
-            return Err(ApiError::not_found(reason));
-        }
-        let state = match number {
-            n if n <= netting.settled => "settled",
-            n if n < netting.open => "closed",
-            _ => "open",
-        };
-        let found = read::window(view.state, code, number);
-        let signed = |units: i128| asset.format_signed(units);
-        let nets = read::window_nets(view.state, code, number);
-        Ok(WindowView {
-            asset: code,
-            window: number,
-            state: state.into(),
-            opened_at: found.as_ref().map(|w| w.opened),
-            due_at: found.as_ref().and_then(|w| w.due),
-            closed_at: found.as_ref().and_then(|w| w.closed),
-            settled_at: found.as_ref().and_then(|w| w.settled),
-            obligations: found.as_ref().map_or(0, |w| w.obligations),
-            participants: found.as_ref().map_or(0, |w| w.participants),
-            gross: signed(found.as_ref().map_or(0, |w| i128::try_from(w.gross).unwrap_or(i128::MAX))),
-            nets: nets
-                .into_iter()
-                .take(MAX_LIMIT)
-                .map(|(account, net)| NetJson { account, name: view.name(&account), owes: signed(net) })
-                .collect(),
-        })
-    })
-}
-
-fn htlc(api: &Api, fields: Fields) -> Result<HtlcView, ApiError> {
-    let (owner, htlc_id) = key(api, &fields, "owner", "htlcId")?;
-    api.view(|view| {
-        let found = read::htlc(view.state, owner, &htlc_id).ok_or_else(|| missing("lock", &htlc_id))?;
-        Ok(HtlcView {
-            owner,
-            htlc_id: htlc_id.clone(),
-            to: found.to,
-            asset: found.asset,
-            amount: money(view, &found.asset)(found.amount),
-            hash: found.hash,
-            deadline: found.deadline,
-            end: found.end.map(|end| match end {
-                HtlcEnd::Claimed { tx, preimage } => HtlcEndJson::Claimed { by: tx, preimage: Hash(preimage) },
-                HtlcEnd::Refunded { tx } => HtlcEndJson::Refunded { by: tx },
-            }),
-            locked_by: found.tx,
-        })
-    })
-}
-
-fn proposal(api: &Api, fields: Fields) -> Result<ProposalView, ApiError> {
-    let (proposer, proposal) = key(api, &fields, "proposer", "proposal")?;
-    let found = api.view(|view| Ok(read::proposal(view.state, proposer, &proposal)))?;
-    let found = found.ok_or_else(|| missing("proposal", &proposal))?;
-    let state = match found.state {
-        ProposalState::Open => "open",
-        ProposalState::Approved => "approved",
-        ProposalState::Done => "done",
-        ProposalState::Void => "void",
-    };
-    let approvals = found.approvals.iter().map(|(platform, by)| ApprovalJson { platform: *platform, by: *by });
-    Ok(ProposalView {
-        proposer,
-        proposal,
-        parameter: found.parameter.name().into(),
-        value: found.value.to_string(),
-        from_height: found.from_height.0,
-        state: state.into(),
-        made_at: found.at,
-        approvals: approvals.collect(),
     })
 }

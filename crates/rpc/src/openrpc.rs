@@ -26,6 +26,10 @@ pub(crate) fn document(methods: &[Method]) -> Value {
         Kind::Text => json!({"type": "string"}),
         Kind::Number => json!({"type": "integer", "minimum": 0}),
         Kind::Flag => json!({"type": "boolean"}),
+        Kind::Moment => json!({"oneOf": [
+            {"type": "integer", "minimum": 0, "description": "a height"},
+            {"type": "string", "format": "date-time", "description": "a time"},
+        ]}),
         Kind::Object => json!({"type": "object"}),
         Kind::Texts => json!({"type": "array", "items": {"type": "string"}}),
     };

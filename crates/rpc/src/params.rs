@@ -7,6 +7,7 @@ use jsonrpsee::types::Params;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use vostro_api::ApiError;
+use vostro_types::Time;
 
 /// What a parameter holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,10 +18,19 @@ pub(crate) enum Kind {
     Number,
     /// True or false.
     Flag,
+    /// A height as a number, or a time as a text.
+    Moment,
     /// A list of texts.
     Texts,
     /// An object.
     Object,
+}
+
+/// A point in the chain's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    Height(u64),
+    Time(Time),
 }
 
 /// A declared parameter.
@@ -77,6 +87,7 @@ impl Fields {
                 (Some(v), Kind::Text) => v.is_string(),
                 (Some(v), Kind::Number) => v.is_u64(),
                 (Some(v), Kind::Flag) => v.is_boolean(),
+                (Some(v), Kind::Moment) => v.is_u64() || v.is_string(),
                 (Some(v), Kind::Object) => v.is_object(),
                 (Some(v), Kind::Texts) => v.as_array().is_some_and(|a| a.iter().all(Value::is_string)),
             };
@@ -85,6 +96,7 @@ impl Fields {
                     Kind::Text => "must be a text",
                     Kind::Number => "must be a whole number from 0",
                     Kind::Flag => "must be true or false",
+                    Kind::Moment => "must be a height (a whole number from 0) or a time (a text in RFC 3339)",
                     Kind::Texts => "must be a list of texts",
                     Kind::Object => "must be an object",
                 };
@@ -110,6 +122,15 @@ impl Fields {
 
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
         self.0.get(name).and_then(Value::as_u64)
+    }
+
+    pub(crate) fn moment(&self, name: &str) -> Result<Option<Moment>, ApiError> {
+        let time = |text| vostro_api::text::time::parse(text).map_err(|e| ApiError::invalid_params(name, e));
+        match (self.number(name), self.opt_text(name)) {
+            (Some(height), _) => Ok(Some(Moment::Height(height))),
+            (None, Some(text)) => Ok(Some(Moment::Time(time(text)?))),
+            (None, None) => Ok(None),
+        }
     }
 
     pub(crate) fn flag(&self, name: &str) -> bool {

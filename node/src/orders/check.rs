@@ -10,7 +10,7 @@ use vostro_types::transaction::OrderKey;
 use vostro_types::{AccountId, AssetCode, Label};
 
 use super::import::{ROUNDS, Run};
-use super::ledger::{AccountFacts, Ledger, OrderFacts};
+use super::ledger::{AccountFacts, Ledger, OrderFacts, Standing};
 use super::parse::{BadRow, Row};
 use super::plan::legs;
 use super::report::{ImportReport, Mismatch, money, rankings};
@@ -19,7 +19,7 @@ const SETTLED: &str = "SETTLED";
 
 /// Orders and the money of creators, read so that they belong together.
 pub(super) struct Snapshot {
-    pub(super) orders: Vec<Option<OrderFacts>>,
+    pub(super) orders: Vec<Option<Standing>>,
     pub(super) creators: BTreeMap<Label, AccountFacts>,
 }
 
@@ -27,9 +27,9 @@ pub(super) struct Snapshot {
 type Earned = BTreeMap<(Label, AssetCode), u128>;
 
 /// The creators' legs of settled orders, computed from the rows alone.
-fn creator_legs<'a>(orders: impl Iterator<Item = (&'a Row, &'a OrderFacts)>) -> Earned {
+fn creator_legs<'a>(orders: impl Iterator<Item = (&'a Row, &'a Standing)>) -> Earned {
     let mut sums = Earned::new();
-    for (row, _) in orders.filter(|(_, order)| order.state == SETTLED) {
+    for (row, _) in orders.filter(|(_, order)| order.state() == SETTLED) {
         let [creator, ..] = legs(row.amount);
         *sums.entry((row.creator.clone(), row.asset)).or_default() += u128::from(creator.units());
     }
@@ -71,14 +71,14 @@ impl<L: Ledger> Run<L> {
 
     pub(super) async fn report(
         &self,
-        standing_before: &[(Row, OrderFacts)],
+        standing_before: &[(Row, Standing)],
         before: Snapshot,
         accepted: &[Row],
         mut refusals: Vec<BadRow>,
     ) -> Result<ImportReport> {
         let after = self.snapshot(accepted).await?;
         let assets = &self.facts.assets;
-        let mut standing: Vec<(&Row, &OrderFacts)> = Vec::new();
+        let mut standing: Vec<(&Row, &Standing)> = Vec::new();
         for (row, order) in accepted.iter().zip(&after.orders) {
             match order {
                 Some(order) => standing.push((row, order)),
@@ -91,12 +91,17 @@ impl<L: Ledger> Run<L> {
         }
         let mut states: BTreeMap<&str, (u64, BTreeMap<AssetCode, u128>)> = BTreeMap::new();
         let mut total: BTreeMap<AssetCode, u128> = BTreeMap::new();
-        for (_, order) in &standing {
-            let units = u128::from(order.total.units());
-            let (count, sums) = states.entry(&order.state).or_default();
+        for (row, order) in &standing {
+            let (asset, amount) = match order {
+                Standing::Kept(order) => (order.asset, order.total),
+                // the contract said that it is this row's
+                Standing::Archived { .. } => (row.asset, row.amount),
+            };
+            let units = u128::from(amount.units());
+            let (count, sums) = states.entry(order.state()).or_default();
             *count += 1;
-            *sums.entry(order.asset).or_default() += units;
-            *total.entry(order.asset).or_default() += units;
+            *sums.entry(asset).or_default() += units;
+            *total.entry(asset).or_default() += units;
         }
         let by_state = states.into_iter().map(|(state, (count, sums))| {
             let amounts = money(&sums, assets).into_iter().map(|(asset, sum)| (asset, sum.into()));

@@ -19,7 +19,7 @@ use vostro_types::transaction::{
 };
 use vostro_types::{AccountId, AccountKind, Action, Amount, AssetCode, Hash, KeyPolicy, Label, Ppm};
 
-use super::ledger::{Facts, Ledger, OrderFacts, Verdict};
+use super::ledger::{Facts, Ledger, OrderFacts, Standing, Verdict};
 use super::parse::{BadRow, Row, code, parse_orders};
 use super::parties::{Parties, Party};
 use super::plan::{PLAN, Plan, plan_legs, reference};
@@ -156,11 +156,13 @@ impl<L: Ledger> Run<L> {
         let before = self.snapshot(&plan.rows).await?;
         let mut missing = Vec::new();
         let mut standing = Vec::new();
-        for (row, order) in plan.rows.iter().zip(&before.orders) {
-            match order {
+        let mut archived = Vec::new();
+        for (row, there) in plan.rows.iter().zip(&before.orders) {
+            match there {
                 None => missing.push(row.clone()),
-                Some(order) => match self.differences(row, order) {
-                    differ if differ.is_empty() => standing.push((row.clone(), order.clone())),
+                Some(there @ Standing::Archived { .. }) => archived.push((row.clone(), there.clone())),
+                Some(Standing::Kept(order)) => match self.differences(row, order) {
+                    differ if differ.is_empty() => standing.push((row.clone(), Standing::Kept(order.clone()))),
                     differ => refusals.push(BadRow {
                         line: row.line,
                         code: code::CONFLICT,
@@ -169,6 +171,10 @@ impl<L: Ledger> Run<L> {
                 },
             }
         }
+        // No money is brought in for what was paid long ago.
+        let (known, other) = self.ask_archived(archived).await?;
+        standing.extend(known);
+        refusals.extend(other);
         self.register_items(&plan, &missing).await?;
         self.fund_buyers(&missing).await?;
         self.cover_windows(&missing, &standing).await?;
@@ -339,7 +345,7 @@ impl<L: Ledger> Run<L> {
     }
 
     /// Locks cover for the window orders still to be placed, beside what those that wait for netting need.
-    async fn cover_windows(&self, missing: &[Row], standing: &[(Row, OrderFacts)]) -> Result<()> {
+    async fn cover_windows(&self, missing: &[Row], standing: &[(Row, Standing)]) -> Result<()> {
         let mut needs: BTreeMap<(Label, AssetCode), (u128, bool)> = BTreeMap::new();
         let mut need = |row: &Row, fresh: bool| {
             let entry = needs.entry((row.origin.clone(), row.asset)).or_default();
@@ -347,7 +353,7 @@ impl<L: Ledger> Run<L> {
             entry.1 |= fresh;
         };
         missing.iter().filter(|r| r.mode == PayMode::Window).for_each(|row| need(row, true));
-        standing.iter().filter(|(_, o)| o.state == CLEARED).for_each(|(row, _)| need(row, false));
+        standing.iter().filter(|(_, o)| o.state() == CLEARED).for_each(|(row, _)| need(row, false));
         needs.retain(|_, (_, fresh)| *fresh);
         let ids: Vec<AccountId> = needs.keys().map(|(name, _)| self.parties.platform(name).account).collect();
         let accounts = self.ledger.accounts(&ids).await?;
@@ -378,6 +384,26 @@ impl<L: Ledger> Run<L> {
     }
 
     // --- payments ---
+
+    /// Lets the contract say which rows are the orders that are archived under their names: placed again, the same order
+    /// is known and changes nothing, another one is refused.
+    async fn ask_archived(&self, rows: Vec<(Row, Standing)>) -> Result<(Vec<(Row, Standing)>, Vec<BadRow>)> {
+        let (mut known, mut other) = (Vec::new(), Vec::new());
+        for some in rows.chunks(self.options.chunk.max(1)) {
+            let jobs: Vec<Job> = some.iter().map(|(row, _)| self.pay_job(row)).collect();
+            for ((row, there), verdict) in some.iter().zip(self.settle(&jobs).await?) {
+                match verdict {
+                    Verdict::Refused { code, .. } if code == code::CONFLICT => {
+                        let reason = format!("order {} is archived, placed with something else", row.order_id);
+                        other.push(BadRow { line: row.line, code, reason });
+                    }
+                    Verdict::Refused { code, reason } => other.push(BadRow { line: row.line, code, reason }),
+                    _ => known.push((row.clone(), there.clone())),
+                }
+            }
+        }
+        Ok((known, other))
+    }
 
     fn pay_job(&self, row: &Row) -> Job {
         let (buyer, origin) = (self.parties.buyer(&row.buyer), self.parties.platform(&row.origin));
@@ -485,8 +511,8 @@ impl<L: Ledger> Run<L> {
         Ok(())
     }
 
-    async fn confirm_standing(&self, standing: &[(Row, OrderFacts)]) -> Result<()> {
-        self.confirm(standing.iter().filter(|(_, o)| o.state == ESCROWED).map(|(row, _)| row)).await
+    async fn confirm_standing(&self, standing: &[(Row, Standing)]) -> Result<()> {
+        self.confirm(standing.iter().filter(|(_, o)| o.state() == ESCROWED).map(|(row, _)| row)).await
     }
 
     // --- the end ---
@@ -502,7 +528,7 @@ impl<L: Ledger> Run<L> {
             let mut latest = None;
             let mut left = Vec::new();
             for (key, order) in keys.into_iter().zip(orders) {
-                match order {
+                match order.and_then(Standing::kept) {
                     Some(order) if open(&order) => {
                         latest = latest.max(order.due);
                         left.push(key);
@@ -535,8 +561,10 @@ impl<L: Ledger> Run<L> {
         let orders = self.ledger.orders(&keys).await?;
         let mut open: BTreeMap<(AssetCode, u64), &Label> = BTreeMap::new();
         for (row, order) in window_rows.iter().zip(orders) {
-            if let Some((order, window)) =
-                order.and_then(|o| o.window.map(|w| (o, w))).filter(|(o, _)| o.state == CLEARED)
+            if let Some((order, window)) = order
+                .and_then(Standing::kept)
+                .and_then(|o| o.window.map(|w| (o, w)))
+                .filter(|(o, _)| o.state == CLEARED)
             {
                 open.entry((order.asset, window)).or_insert(&row.origin);
             }

@@ -69,6 +69,36 @@ pub struct OrderFacts {
     pub window: Option<u64>,
 }
 
+/// What the chain holds under an order's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The order.
+    Kept(OrderFacts),
+    /// Its key and a hash of what it was placed with: only the contract can say whether another one is the same.
+    Archived {
+        /// Its last state by name.
+        state: String,
+    },
+}
+
+impl Standing {
+    /// The order's state by name; of an archived one the last.
+    pub fn state(&self) -> &str {
+        match self {
+            Standing::Kept(order) => &order.state,
+            Standing::Archived { state } => state,
+        }
+    }
+
+    /// The order, unless it is archived.
+    pub fn kept(self) -> Option<OrderFacts> {
+        match self {
+            Standing::Kept(order) => Some(order),
+            Standing::Archived { .. } => None,
+        }
+    }
+}
+
 /// How a transaction stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -99,7 +129,7 @@ pub trait Ledger: Send + Sync + 'static {
     fn accounts(&self, ids: &[AccountId]) -> impl Future<Output = Result<Vec<Option<AccountFacts>>>> + Send;
 
     /// Orders, `None` for those that do not exist.
-    fn orders(&self, keys: &[OrderKey]) -> impl Future<Output = Result<Vec<Option<OrderFacts>>>> + Send;
+    fn orders(&self, keys: &[OrderKey]) -> impl Future<Output = Result<Vec<Option<Standing>>>> + Send;
 
     /// Whether items exist, by host and name.
     fn items(&self, items: &[(AccountId, Label)]) -> impl Future<Output = Result<Vec<bool>>> + Send;

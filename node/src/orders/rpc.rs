@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use vostro_client::api::action::mode_from_text;
-use vostro_client::api::ledger::{AccountJson, OrderView};
+use vostro_client::api::ledger::{AccountJson, OrderAnswer, OrderView};
 use vostro_client::api::receipt::{OutcomeJson, ReceiptJson, Status};
 use vostro_client::api::tx::SubmittedItem;
 use vostro_client::api::{ApiError, code};
@@ -21,7 +21,7 @@ use vostro_client::{Chain, Client, ClientError, Signed};
 use vostro_types::transaction::OrderKey;
 use vostro_types::{AccountId, Hash, Label, Time, Transaction};
 
-use super::ledger::{AccountFacts, Facts, Ledger, Money, OrderFacts, Verdict};
+use super::ledger::{AccountFacts, Facts, Ledger, Money, OrderFacts, Standing, Verdict};
 
 /// Reads under way at the same time.
 const PARALLEL: usize = 16;
@@ -254,14 +254,18 @@ impl Ledger for RpcLedger {
         .await
     }
 
-    async fn orders(&self, keys: &[OrderKey]) -> Result<Vec<Option<OrderFacts>>> {
+    async fn orders(&self, keys: &[OrderKey]) -> Result<Vec<Option<Standing>>> {
         self.each(keys, |ledger, key| async move {
             let (platform, order_id) = (key.platform.to_string(), key.order_id);
             let ask = |node: Client| {
                 let (platform, order_id) = (platform.clone(), order_id.clone());
-                async move { node.order(&platform, &order_id).await }
+                async move { node.order_or_archived(&platform, &order_id, false).await }
             };
-            found(ledger.ask(ask).await)?.map(|o| ledger.order_facts(o)).transpose()
+            Ok(match found(ledger.ask(ask).await)? {
+                None => None,
+                Some(OrderAnswer::Kept(order)) => Some(Standing::Kept(ledger.order_facts(*order)?)),
+                Some(OrderAnswer::Archived(left)) => Some(Standing::Archived { state: left.state }),
+            })
         })
         .await
     }

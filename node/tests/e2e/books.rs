@@ -52,6 +52,11 @@ pub fn add_up(m: &Market, people: &[&str], inside: &[(&str, i128)]) {
         let postings = m.history(account);
         let own: Sums = balances.iter().filter(|((a, ..), _)| a == account).map(|(k, v)| (k.clone(), *v)).collect();
         assert_eq!(sum(&postings), own);
+        let (mut closings, lines) = m.statement(account);
+        closings.retain(|_, units| *units != 0);
+        let own: BTreeMap<(String, String), u128> =
+            own.into_iter().map(|((_, asset, bucket), sum)| ((asset, bucket), u128::try_from(sum).unwrap())).collect();
+        assert_eq!((closings, lines), (own, postings.len()));
     }
     for (asset, expected) in inside {
         let sum: i128 = balances.iter().filter(|((_, code, _), _)| code == asset).map(|(_, sum)| *sum).sum();

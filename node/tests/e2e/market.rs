@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use vostro_client::api::AmountText;
 use vostro_client::api::receipt::{CauseJson, OutcomeJson, PostingJson, ReceiptJson};
-use vostro_client::{Chain, Client, ClientError, Draft, Signed};
+use vostro_client::{Chain, Client, ClientError, Draft, Signed, Span};
 use vostro_crypto::sha256;
 use vostro_node::cli::init::{Past, make_home, new_config};
 use vostro_node::config::{HomePaths, PeerConfig};
@@ -437,6 +437,27 @@ impl Market {
             cursor = page.next_cursor;
             if cursor.is_none() {
                 return lines.into_iter().rev().flat_map(|line| line.postings).collect();
+            }
+        }
+    }
+
+    /// An account's statement, page by page: the closing of each balance that moved, and how many lines led to it. Every
+    /// page adds up and begins where the one before closed.
+    pub fn statement(&self, account: &AccountId) -> (BTreeMap<(String, String), u128>, usize) {
+        let (mut closings, mut count, mut cursor) = (BTreeMap::new(), 0, None::<String>);
+        loop {
+            let span = Span { cursor: cursor.as_deref(), limit: Some(20), ..Span::default() };
+            let page = block_on(self.client().statement(account, &span)).unwrap();
+            page.check(self.chain.directory()).unwrap();
+            for sum in &page.sums {
+                let key = (sum.asset.to_string(), sum.bucket.clone());
+                let before = closings.insert(key, units(&sum.closing)).unwrap_or(0);
+                assert_eq!(units(&sum.opening), before, "{account}: {sum:?}");
+            }
+            count += page.lines.len();
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return (closings, count);
             }
         }
     }

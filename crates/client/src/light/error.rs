@@ -171,6 +171,17 @@ pub enum LightError {
         /// The contract's table.
         table: &'static str,
     },
+    /// The order is kept, or there never was one of that name.
+    #[error("the order is not archived")]
+    NotArchived,
+    /// A copy of an order that is not the one that was archived.
+    #[error("the digest of the copy is {got}, that of the archived order is {expected}")]
+    OtherCopy {
+        /// What the state says.
+        expected: Hash,
+        /// The copy's.
+        got: Hash,
+    },
     /// The bytes are no list proof.
     #[error("path: {0}")]
     PathBytes(CodecError),

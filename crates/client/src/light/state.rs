@@ -3,13 +3,20 @@
 //! Invariant: a [`ProvedState`] answers only for keys that were proved against its header's state root; for every other
 //! key it says so, never that there is nothing.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use vostro_api::Lookup;
+use vostro_api::objects::Object;
 use vostro_execution::StateProof;
+use vostro_settlement::Reader;
+use vostro_settlement::ledger::Entry;
 use vostro_settlement::model::AccountHead;
-use vostro_settlement::read::{Archived, AssetBalance, Balance, Entitlement, Order};
+use vostro_settlement::read::{Archived, AssetBalance, Balance, Entitlement, Order, order_digest};
 use vostro_settlement::table::{KeyPart, Table};
-use vostro_settlement::tables::{ACCOUNTS, ARCHIVED, BALANCES, ENTITLEMENTS, NETTINGS, ORDERS, POLICIES};
+use vostro_settlement::tables::{
+    ACCOUNTS, ALL, ARCHIVED, BALANCES, ENTITLEMENTS, NETTINGS, ORDERS, POLICIES, well_formed,
+};
 use vostro_types::codec::{Decode, Encode};
 use vostro_types::receipt::OrderState;
 use vostro_types::transaction::OrderKey;
@@ -127,6 +134,16 @@ impl ProvedState {
         Ok(Some(order))
     }
 
+    /// The bytes of an order that are worth keeping: after it is archived they prove what it was
+    /// ([`ProvedState::archived_order`]). `None` if there is no such order.
+    ///
+    /// # Errors
+    /// [`LightError::NotProved`] if nothing was proved of the order.
+    pub fn order_copy(&self, key: &OrderKey) -> Result<Option<&[u8]>, LightError> {
+        let entry = self.entries.get(&ORDERS.key(key)).ok_or(LightError::NotProved { table: ORDERS.name() })?;
+        Ok(entry.as_deref())
+    }
+
     /// What is left of an archived order; `None` if it is kept, or never was. That the order itself is gone must be
     /// proved beside it, for only then is what is left all that the state says of it.
     ///
@@ -137,6 +154,22 @@ impl ProvedState {
             return Ok(None);
         }
         self.get(&ARCHIVED, key)
+    }
+
+    /// Checks a copy of an archived order that somebody kept against what is left of it, and gives the order as it was
+    /// when it was archived. The copy is the value of the order's state proof, as it was then ([`kept_order`]).
+    ///
+    /// # Errors
+    /// As [`ProvedState::archived`]; [`LightError::NotArchived`] if the order is kept or never was,
+    /// [`LightError::OtherCopy`] if the copy is not the order that was archived.
+    pub fn archived_order(&self, key: &OrderKey, copy: &[u8]) -> Result<Order, LightError> {
+        let left = self.archived(key)?.ok_or(LightError::NotArchived)?;
+        let order = kept_order(copy)?;
+        let got = archived_digest(&order);
+        if got != left.digest {
+            return Err(LightError::OtherCopy { expected: left.digest, got });
+        }
+        Ok(Order { state: left.state, ..order })
     }
 
     /// What one order granted, by its id ([`vostro_settlement::read::entitlement_id`]); `None` if it granted nothing.
@@ -152,5 +185,69 @@ impl ProvedState {
         id: Hash,
     ) -> Result<Option<Entitlement>, LightError> {
         self.get(&ENTITLEMENTS, &(holder, host, item.clone(), id))
+    }
+
+    /// An object that `vostro_api` draws from the state, such as a campaign, a mandate or a netting window; `None` if
+    /// it is proved not to be there. Assets and names are the genesis's.
+    ///
+    /// # Errors
+    /// As [`ProvedState::get`], for the first entry it is drawn from that was not proved.
+    pub fn object<O: Object>(&self, key: &O::Key, lookup: &dyn Lookup) -> Result<Option<O>, LightError> {
+        let proofs = Proofs { entries: &self.entries, wrong: RefCell::default() };
+        let object = O::draw(key, &proofs, lookup);
+        proofs.wrong.into_inner().map_or(Ok(object), Err)
+    }
+}
+
+/// The order of a copy that somebody kept: the value of its state proof, version byte included.
+///
+/// # Errors
+/// [`LightError::Layout`] if the bytes are no order.
+pub fn kept_order(copy: &[u8]) -> Result<Order, LightError> {
+    ORDERS.parse_value(copy).ok_or(LightError::Layout { table: ORDERS.name() })
+}
+
+/// The digest that an order leaves behind when it is archived as it is: the tagged hash of its canonical bytes. A
+/// cleared order is archived only once its window is settled, and then as a settled one.
+pub fn archived_digest(order: &Order) -> Hash {
+    match (order.state, order.window) {
+        (OrderState::Cleared, Some(_)) => order_digest(&Order { state: OrderState::Settled, ..order.clone() }),
+        _ => order_digest(order),
+    }
+}
+
+/// The proved entries as a state to draw from. What was not proved is absent here and remembered, and then nothing that
+/// was drawn counts.
+struct Proofs<'a> {
+    entries: &'a BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    wrong: RefCell<Option<LightError>>,
+}
+
+impl Proofs<'_> {
+    fn refuse(&self, key: &[u8], error: fn(&'static str) -> LightError) {
+        let table = ALL.iter().find(|(prefix, _)| key.first() == Some(prefix)).map_or("no table", |(_, name)| *name);
+        self.wrong.borrow_mut().get_or_insert_with(|| error(table));
+    }
+}
+
+impl Reader for Proofs<'_> {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        match self.entries.get(key) {
+            Some(Some(value)) if !well_formed(key, value) => {
+                self.refuse(key, |table| LightError::Layout { table });
+                None
+            }
+            Some(value) => value.clone(),
+            None => {
+                self.refuse(key, |table| LightError::NotProved { table });
+                None
+            }
+        }
+    }
+
+    /// Single keys are proved, never that nothing stands between them.
+    fn scan(&self, from: &[u8], _: &[u8], _: usize) -> Vec<Entry> {
+        self.refuse(from, |table| LightError::NotProved { table });
+        Vec::new()
     }
 }

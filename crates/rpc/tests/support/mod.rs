@@ -276,6 +276,14 @@ impl Backend for FakeNode {
         places
     }
 
+    fn history_since(&self, account: &AccountId, from: (Height, u32), to: Height, limit: usize) -> Vec<(Height, u32)> {
+        let mut places = self.history(account, None, usize::MAX);
+        places.reverse();
+        places.retain(|p| *p >= from && p.0 <= to);
+        places.truncate(limit);
+        places
+    }
+
     fn submit(&self, transactions: Vec<Transaction>) -> BoxFuture<'_, Vec<Result<Admitted, ApiError>>> {
         Box::pin(async move {
             let answers = transactions

@@ -1,11 +1,17 @@
 //! `query`: reads. With `--prove` the answer is checked here against the certificates of the validators.
 
 mod objects;
+mod statement;
 
 pub use objects::ObjectCommand;
+pub use statement::StatementArgs;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use color_eyre::eyre::{Report, Result, ensure, eyre};
+use color_eyre::eyre::{Report, Result, WrapErr, ensure, eyre};
 use serde::Serialize;
 use serde_json::json;
 use vostro_client::api::AmountText;
@@ -32,6 +38,20 @@ pub struct ProveArgs {
     #[arg(long)]
     pub prove: bool,
 }
+
+/// A copy of an order, for the time after it is archived.
+#[derive(Args, Clone, Debug, Default)]
+pub struct CopyArgs {
+    /// Write the order's proved bytes to this file; once it is archived they prove what it was
+    #[arg(long, value_name = "FILE", requires = "prove")]
+    pub keep: Option<PathBuf>,
+    /// Check a file that --keep wrote against what is left of the archived order
+    #[arg(long, value_name = "FILE", requires = "prove", conflicts_with = "keep")]
+    pub kept: Option<PathBuf>,
+}
+
+/// Largest file of an order's bytes.
+const MAX_COPY: u64 = 64 << 10;
 
 /// The verbs of `query`.
 #[derive(Subcommand, Debug)]
@@ -75,12 +95,17 @@ pub enum QueryCommand {
         #[allow(missing_docs)]
         node: NodeArgs,
     },
+    /// What moved an account's money, oldest first, and the balances that this explains
+    Statement(StatementArgs),
     /// An order and its legs
     Order {
         /// The platform that sold it: vo1… or its name
         platform: String,
         /// Its name there
         order: String,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        copy: CopyArgs,
         #[command(flatten)]
         #[allow(missing_docs)]
         prove: ProveArgs,
@@ -150,8 +175,9 @@ pub async fn run(command: QueryCommand, output: Output) -> Result<()> {
         QueryCommand::Block { block, prove, node } => query_block(block.as_deref(), prove.prove, &node, output).await,
         QueryCommand::Tx { id, prove, node } => query_tx(&id, prove.prove, &node, output).await,
         QueryCommand::Account { account, prove, node } => query_account(&account, prove.prove, &node, output).await,
-        QueryCommand::Order { platform, order, prove, node } => {
-            query_order(&platform, Label::new(order)?, prove.prove, &node, output).await
+        QueryCommand::Statement(args) => statement::run(&args, output).await,
+        QueryCommand::Order { platform, order, copy, prove, node } => {
+            query_order(&platform, Label::new(order)?, &copy, prove.prove, &node, output).await
         }
         QueryCommand::Entitlement { holder, host, item, prove, node } => {
             query_entitlement(&holder, &host, &Label::new(item)?, prove.prove, &node, output).await
@@ -383,18 +409,30 @@ async fn query_account(account: &str, prove: bool, node: &NodeArgs, output: Outp
     show_proved("account", &shown, proved, output, || wallet::account_text(&shown))
 }
 
-async fn query_order(platform: &str, order_id: Label, prove: bool, node: &NodeArgs, output: Output) -> Result<()> {
+async fn query_order(
+    platform: &str,
+    order_id: Label,
+    copy: &CopyArgs,
+    prove: bool,
+    node: &NodeArgs,
+    output: Output,
+) -> Result<()> {
     let (client, chain) = node.connect().await?;
     let platform = chain.account(platform)?;
     let name = platform.to_string();
     let shown = match client.order_or_archived(&name, &order_id, prove).await? {
         OrderAnswer::Kept(order) => *order,
-        OrderAnswer::Archived(archived) => return show_archived(&archived, prove, &chain, output),
+        OrderAnswer::Archived(archived) => {
+            let key = OrderKey { platform, order_id };
+            return show_archived(&key, &archived, copy.kept.as_deref(), prove, &chain, output);
+        }
     };
+    ensure!(copy.kept.is_none(), "the order is not archived: there is nothing to check a copy against");
     let mut proved = None;
     if prove {
         let state = chain.verify_state(shown.proof.as_ref().ok_or_else(no_proof)?)?;
-        let order = state.order(&OrderKey { platform, order_id })?;
+        let key = OrderKey { platform, order_id };
+        let order = state.order(&key)?;
         let order = order.ok_or_else(|| eyre!("the proof says that there is no such order"))?;
         let asset = chain.asset(order.asset.as_str())?;
         let same = order.payer == shown.payer
@@ -404,20 +442,44 @@ async fn query_order(platform: &str, order_id: Label, prove: bool, node: &NodeAr
                 leg.account == line.payee && AmountText::of(leg.amount, Some(&asset)) == line.amount
             });
         ensure!(same, "the order shown is not the order proved; it may have changed just now: ask again");
+        if let (Some(path), Some(bytes)) = (&copy.keep, state.order_copy(&key)?) {
+            std::fs::write(path, bytes).wrap_err_with(|| path.display().to_string())?;
+        }
         proved = Some(state.header().height);
     }
     show_proved("order", &shown, proved, output, || order_text(&shown))
 }
 
-/// What is left of an archived order; with a proof, that the state says so and that the order itself is gone.
-fn show_archived(shown: &ArchivedJson, prove: bool, chain: &Chain, output: Output) -> Result<()> {
+/// The bytes of an order that `--keep` wrote.
+fn read_copy(path: &Path) -> Result<Vec<u8>> {
+    let at = || path.display().to_string();
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(MAX_COPY + 1).read_to_end(&mut bytes)).wrap_err_with(at)?;
+    ensure!(bytes.len() as u64 <= MAX_COPY, "{}: no order has more than {MAX_COPY} bytes", path.display());
+    Ok(bytes)
+}
+
+/// What is left of an archived order; with a proof, that the state says so and that the order itself is gone, and of a
+/// copy that it is the order that was archived.
+fn show_archived(
+    key: &OrderKey,
+    shown: &ArchivedJson,
+    kept: Option<&Path>,
+    prove: bool,
+    chain: &Chain,
+    output: Output,
+) -> Result<()> {
     let mut proved = None;
     if prove {
         let state = chain.verify_state(shown.proof.as_ref().ok_or_else(no_proof)?)?;
-        let key = OrderKey { platform: shown.platform, order_id: shown.order_id.clone() };
-        let left = state.archived(&key)?.ok_or_else(|| eyre!("the proof says that the order is not archived"))?;
-        let same = (left.digest, left.tx, left.state.name()) == (shown.digest, shown.placed_by, shown.state.as_str());
+        let left = state.archived(key)?.ok_or_else(|| eyre!("the proof says that the order is not archived"))?;
+        let same = (shown.platform, &shown.order_id) == (key.platform, &key.order_id)
+            && (left.digest, left.tx, left.state.name()) == (shown.digest, shown.placed_by, shown.state.as_str());
         ensure!(same, "what is shown of the archived order is not what is proved");
+        if let Some(path) = kept {
+            state.archived_order(key, &read_copy(path)?).wrap_err_with(|| path.display().to_string())?;
+            output.note("the copy is the order that was archived");
+        }
         proved = Some(state.header().height);
     }
     show_proved("order", shown, proved, output, || {

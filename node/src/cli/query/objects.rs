@@ -3,11 +3,16 @@
 use clap::Subcommand;
 use color_eyre::eyre::Result;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use vostro_client::Chain;
 use vostro_client::api::ledger::OrderList;
-use vostro_types::{AssetCode, Label};
+use vostro_client::api::objects::{
+    CampaignView, CouponView, HtlcView, ItemView, MandateView, Object, PlanView, ProposalView, WindowKey, WindowView,
+};
+use vostro_types::{AccountId, AssetCode, Label};
 
 use super::super::remote::NodeArgs;
-use super::flatten;
+use super::{ProveArgs, flatten, show_proved};
 use crate::output::{Output, Usage, table};
 
 /// The verbs that read single objects.
@@ -21,6 +26,9 @@ pub enum ObjectCommand {
         campaign: String,
         #[command(flatten)]
         #[allow(missing_docs)]
+        prove: ProveArgs,
+        #[command(flatten)]
+        #[allow(missing_docs)]
         node: NodeArgs,
     },
     /// A coupon and the order it was used for
@@ -31,6 +39,9 @@ pub enum ObjectCommand {
         serial: String,
         #[command(flatten)]
         #[allow(missing_docs)]
+        prove: ProveArgs,
+        #[command(flatten)]
+        #[allow(missing_docs)]
         node: NodeArgs,
     },
     /// A mandate
@@ -39,6 +50,9 @@ pub enum ObjectCommand {
         payer: String,
         /// Its name there
         mandate: String,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        prove: ProveArgs,
         #[command(flatten)]
         #[allow(missing_docs)]
         node: NodeArgs,
@@ -54,6 +68,9 @@ pub enum ObjectCommand {
         version: u32,
         #[command(flatten)]
         #[allow(missing_docs)]
+        prove: ProveArgs,
+        #[command(flatten)]
+        #[allow(missing_docs)]
         node: NodeArgs,
     },
     /// A version of an item
@@ -67,6 +84,9 @@ pub enum ObjectCommand {
         version: Option<u32>,
         #[command(flatten)]
         #[allow(missing_docs)]
+        prove: ProveArgs,
+        #[command(flatten)]
+        #[allow(missing_docs)]
         node: NodeArgs,
     },
     /// A netting window
@@ -75,6 +95,9 @@ pub enum ObjectCommand {
         asset: AssetCode,
         /// Its number [default: the open one]
         window: Option<u64>,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        prove: ProveArgs,
         #[command(flatten)]
         #[allow(missing_docs)]
         node: NodeArgs,
@@ -87,6 +110,9 @@ pub enum ObjectCommand {
         id: String,
         #[command(flatten)]
         #[allow(missing_docs)]
+        prove: ProveArgs,
+        #[command(flatten)]
+        #[allow(missing_docs)]
         node: NodeArgs,
     },
     /// A proposed change of a parameter
@@ -95,6 +121,9 @@ pub enum ObjectCommand {
         proposer: String,
         /// Its name there
         proposal: String,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        prove: ProveArgs,
         #[command(flatten)]
         #[allow(missing_docs)]
         node: NodeArgs,
@@ -122,28 +151,35 @@ pub enum ObjectCommand {
 /// Runs one of these verbs.
 ///
 /// # Errors
-/// No answer, or nothing there.
+/// No answer, nothing there, or a proof that does not verify.
 pub(super) async fn run(command: ObjectCommand, output: Output) -> Result<()> {
     match command {
-        ObjectCommand::Campaign { platform, campaign, node } => {
-            show(&node.client()?.campaign(&platform, &Label::new(campaign)?).await?, output)
+        ObjectCommand::Campaign { platform, campaign, prove, node } => {
+            read::<CampaignView>(&node, prove, output, |chain| named(chain, &platform, campaign)).await
         }
-        ObjectCommand::Coupon { platform, serial, node } => {
-            show(&node.client()?.coupon(&platform, &Label::new(serial)?).await?, output)
+        ObjectCommand::Coupon { platform, serial, prove, node } => {
+            read::<CouponView>(&node, prove, output, |chain| named(chain, &platform, serial)).await
         }
-        ObjectCommand::Mandate { payer, mandate, node } => {
-            show(&node.client()?.mandate(&payer, &Label::new(mandate)?).await?, output)
+        ObjectCommand::Mandate { payer, mandate, prove, node } => {
+            read::<MandateView>(&node, prove, output, |chain| named(chain, &payer, mandate)).await
         }
-        ObjectCommand::Plan { platform, plan, version, node } => {
-            show(&node.client()?.plan(&platform, &Label::new(plan)?, version).await?, output)
+        ObjectCommand::Plan { platform, plan, version, prove, node } => {
+            let key = |(platform, plan)| (platform, plan, version);
+            read::<PlanView>(&node, prove, output, |chain| named(chain, &platform, plan).map(key)).await
         }
-        ObjectCommand::Item { host, item, version, node } => {
-            show(&node.client()?.item(&host, &Label::new(item)?, version).await?, output)
+        ObjectCommand::Item { host, item, version, prove, node } => {
+            let key = |(host, item)| (host, item, version);
+            read::<ItemView>(&node, prove, output, |chain| named(chain, &host, item).map(key)).await
         }
-        ObjectCommand::Window { asset, window, node } => show(&node.client()?.window(&asset, window).await?, output),
-        ObjectCommand::Htlc { owner, id, node } => show(&node.client()?.htlc(&owner, &Label::new(id)?).await?, output),
-        ObjectCommand::Proposal { proposer, proposal, node } => {
-            show(&node.client()?.proposal(&proposer, &Label::new(proposal)?).await?, output)
+        ObjectCommand::Window { asset, window, prove, node } => {
+            let key = WindowKey { asset, window, accounts: Vec::new() };
+            read::<WindowView>(&node, prove, output, |_| Ok(key)).await
+        }
+        ObjectCommand::Htlc { owner, id, prove, node } => {
+            read::<HtlcView>(&node, prove, output, |chain| named(chain, &owner, id)).await
+        }
+        ObjectCommand::Proposal { proposer, proposal, prove, node } => {
+            read::<ProposalView>(&node, prove, output, |chain| named(chain, &proposer, proposal)).await
         }
         ObjectCommand::Orders { platform, account, limit, cursor, node } => {
             let (client, chain) = node.connect().await?;
@@ -159,9 +195,28 @@ pub(super) async fn run(command: ObjectCommand, output: Output) -> Result<()> {
     }
 }
 
-fn show<T: Serialize>(value: &T, output: Output) -> Result<()> {
-    let json = serde_json::to_value(value)?;
-    output.show(&json, || flatten("", &json).join("\n"))
+/// An account and a name within it, as most keys are.
+fn named(chain: &Chain, account: &str, name: String) -> Result<(AccountId, Label)> {
+    Ok((chain.account(account)?, Label::new(name)?))
+}
+
+/// Shows an object; with a proof, as the proof says it is.
+async fn read<O: Object + Serialize + DeserializeOwned>(
+    node: &NodeArgs,
+    prove: ProveArgs,
+    output: Output,
+    key: impl FnOnce(&Chain) -> Result<O::Key>,
+) -> Result<()> {
+    let (client, chain) = node.connect().await?;
+    let key = key(&chain)?;
+    let (object, proved) = if prove.prove {
+        let (object, header) = client.proved_object::<O>(&chain, &key).await?;
+        (object, Some(header.height))
+    } else {
+        (client.object::<O>(&key).await?, None)
+    };
+    let value = serde_json::to_value(object)?;
+    show_proved(O::METHOD.trim_end_matches("_get"), &value, proved, output, || flatten("", &value).join("\n"))
 }
 
 fn orders_text(list: &OrderList) -> String {
