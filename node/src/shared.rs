@@ -15,6 +15,9 @@ use crate::metrics::Metrics;
 
 /// Callers that may wait for transactions at the same time.
 pub const MAX_WAITERS: usize = 100_000;
+/// Transactions handed in here that are remembered as pending. Of more, which takes as many that were admitted and dropped
+/// again within a sweep, the status is not known until a block holds them. At least twice what the mempool holds is kept.
+pub const MAX_PENDING: usize = 200_000;
 
 /// Results for one submission.
 pub type Results = Vec<Result<Admission, Refusal>>;
@@ -67,8 +70,33 @@ pub struct Shared {
     snapshot: RwLock<Snapshot>,
     height: watch::Sender<u64>,
     pending: Mutex<BTreeMap<TxId, Instant>>,
-    waiters: Mutex<BTreeMap<TxId, Vec<oneshot::Sender<()>>>>,
+    max_pending: usize,
+    waiters: Mutex<Waiters>,
     halted: RwLock<Option<String>>,
+}
+
+/// Who waits for which transaction.
+#[derive(Default)]
+struct Waiters {
+    by_id: BTreeMap<TxId, Vec<oneshot::Sender<()>>>,
+    count: usize,
+}
+
+impl Waiters {
+    /// Forgets those who gave up.
+    fn sweep(&mut self) {
+        self.by_id.retain(|_, list| {
+            list.retain(|w| !w.is_closed());
+            !list.is_empty()
+        });
+        self.count = self.by_id.values().map(Vec::len).sum();
+    }
+
+    fn take(&mut self, id: &TxId) -> Vec<oneshot::Sender<()>> {
+        let list = self.by_id.remove(id).unwrap_or_default();
+        self.count -= list.len();
+        list
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -76,8 +104,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    /// At a tip.
-    pub fn new(tip: Tip, metrics: Metrics) -> Self {
+    /// At a tip, for a mempool of so many transactions.
+    pub fn new(tip: Tip, metrics: Metrics, mempool: usize) -> Self {
         let height = tip.header.as_ref().map_or(0, |h| h.height.0);
         Shared {
             metrics,
@@ -85,6 +113,7 @@ impl Shared {
             snapshot: RwLock::default(),
             height: watch::channel(height).0,
             pending: Mutex::default(),
+            max_pending: mempool.saturating_mul(2).max(MAX_PENDING),
             waiters: Mutex::default(),
             halted: RwLock::default(),
         }
@@ -116,7 +145,7 @@ impl Shared {
         let now = Instant::now();
         let mut pending = lock(&self.pending);
         for (id, result) in ids.iter().zip(results) {
-            if matches!(result, Ok(Admission::Pending(_))) {
+            if matches!(result, Ok(Admission::Pending(_))) && pending.len() < self.max_pending {
                 pending.entry(*id).or_insert(now);
             }
         }
@@ -138,15 +167,13 @@ impl Shared {
     /// wait already.
     pub fn wait_for(&self, id: TxId) -> Option<oneshot::Receiver<()>> {
         let mut waiters = lock(&self.waiters);
-        waiters.retain(|other, list| {
-            list.retain(|w| !w.is_closed());
-            *other == id || !list.is_empty()
-        });
-        if waiters.len() >= MAX_WAITERS {
+        waiters.sweep();
+        if waiters.count >= MAX_WAITERS {
             return None;
         }
         let (sender, receiver) = oneshot::channel();
-        waiters.entry(id).or_default().push(sender);
+        waiters.by_id.entry(id).or_default().push(sender);
+        waiters.count += 1;
         Some(receiver)
     }
 
@@ -171,7 +198,7 @@ impl Shared {
         }
         let mut waiters = lock(&self.waiters);
         for id in &committed.ids {
-            for waiter in waiters.remove(id).into_iter().flatten() {
+            for waiter in waiters.take(id) {
                 // A caller that gave up does not need to know.
                 let _ = waiter.send(());
             }
@@ -196,6 +223,46 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use vostro_types::Hash;
+
+    fn genesis_tip() -> Tip {
+        Tip { header: None, certificate: None, tree: Tree::default() }
+    }
+
+    fn id(n: u64) -> TxId {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&n.to_le_bytes());
+        TxId(Hash(hash))
+    }
+
+    #[test]
+    fn waiters_are_counted_and_not_only_what_they_wait_for() {
+        let shared = Shared::new(genesis_tip(), Metrics::new(), 0);
+        {
+            // Looking through so many each time takes long; the sweep is tested below.
+            let mut waiters = lock(&shared.waiters);
+            waiters.by_id.insert(id(1), Vec::new());
+            for _ in 1..MAX_WAITERS {
+                let (sender, receiver) = oneshot::channel();
+                std::mem::forget(receiver);
+                waiters.by_id.entry(id(1)).or_default().push(sender);
+            }
+        }
+        let last = shared.wait_for(id(1)).unwrap();
+        assert!(shared.wait_for(id(1)).is_none());
+        assert!(shared.wait_for(id(2)).is_none());
+        drop(last);
+        assert!(shared.wait_for(id(2)).is_some(), "one gave up");
+    }
+
+    #[test]
+    fn pending_transactions_are_bounded() {
+        let shared = Shared::new(genesis_tip(), Metrics::new(), 10);
+        let ids: Vec<TxId> = (0..MAX_PENDING as u64 + 5).map(id).collect();
+        let results: Results = ids.iter().map(|id| Ok(Admission::Pending(*id))).collect();
+        shared.admitted(&ids, &results);
+        assert_eq!(lock(&shared.pending).len(), MAX_PENDING);
+        assert!(shared.is_pending(&ids[0]) && !shared.is_pending(&ids[MAX_PENDING]));
+    }
 
     #[test]
     fn joined_replies_get_their_own_share() {

@@ -21,7 +21,7 @@ use crate::evidence::EvidencePool;
 use crate::mempool::{Mempool, MempoolLimits};
 use crate::recent::RecentIds;
 use crate::sync::{CatchUp, Outcome as SyncOutcome};
-use crate::wire::{GossipBatch, MAX_BATCH_BYTES, SyncRequest, SyncResponse, batches};
+use crate::wire::{GossipBatch, MAX_BATCH_BYTES, MAX_SYNC_BLOCKS, SyncRequest, SyncResponse, batches};
 
 use admission::{Source, Standing};
 
@@ -32,14 +32,32 @@ const MAX_CANDIDATES: usize = 8;
 /// While so many decided blocks are not durable yet, catching up asks for no more: they wait in memory, and each read of the
 /// state looks through them.
 pub const MAX_UNDURABLE: usize = 64;
+/// The same in bytes of what these blocks do (receipts and changes to the state): with so many no further block of an answer
+/// is taken. A block of a few kilobytes may do megabytes.
+pub const MAX_UNDURABLE_BYTES: usize = 64 << 20;
 /// How often undecided messages are repeated, in milliseconds.
 const REBROADCAST_MS: u64 = 250;
 
 /// Bounds of an engine.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct EngineLimits {
     /// Of the mempool.
     pub mempool: MempoolLimits,
+    /// [`MAX_UNDURABLE_BYTES`], or less.
+    pub undurable_bytes: usize,
+}
+
+impl Default for EngineLimits {
+    fn default() -> Self {
+        EngineLimits { mempool: MempoolLimits::default(), undurable_bytes: MAX_UNDURABLE_BYTES }
+    }
+}
+
+/// A decided block that is not durable yet.
+struct Layer {
+    height: Height,
+    changes: Arc<Changes>,
+    bytes: usize,
 }
 
 /// What a node starts from.
@@ -308,7 +326,8 @@ pub struct Engine {
     tip: (BlockId, Height, Time),
     tree: Tree,
     base: Arc<dyn StateRead + Send + Sync>,
-    layers: VecDeque<(Height, Arc<Changes>)>,
+    layers: VecDeque<Layer>,
+    undurable_bytes: usize,
     candidates: BTreeMap<BlockId, Candidate>,
     candidate_order: VecDeque<BlockId>,
     next_deadline: Option<Time>,
@@ -350,6 +369,7 @@ impl Engine {
             tree,
             base: state,
             layers: VecDeque::new(),
+            undurable_bytes: limits.undurable_bytes,
             candidates: BTreeMap::new(),
             candidate_order: VecDeque::new(),
             next_deadline: None,
@@ -394,7 +414,7 @@ impl Engine {
                 }
             }
             Event::Persisted(seq) => self.input(Input::Persisted(seq), &mut actions),
-            Event::Durable(height) => self.layers.retain(|(layer, _)| *layer > height),
+            Event::Durable(height) => self.layers.retain(|layer| layer.height > height),
             Event::Connected(validator) => {
                 self.connected.insert(validator);
                 self.input(Input::Reconnected(validator), &mut actions);
@@ -440,7 +460,7 @@ impl Engine {
     }
 
     fn read<T>(&self, f: impl FnOnce(&dyn vostro_settlement::Reader) -> T) -> T {
-        let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|(_, changes)| &**changes));
+        let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|layer| &*layer.changes));
         f(&Overlay::new(&layered))
     }
 
@@ -585,11 +605,13 @@ impl Engine {
     /// Whether a block is wanted: transactions or urgent evidence wait, or a deadline is due.
     fn demand(&self) -> bool {
         let evidence = self.evidence.is_urgent(self.tip.1.next());
-        evidence || !self.mempool.is_empty() || self.next_deadline.is_some_and(|due| due <= self.now)
+        // What may not be remembered may not be in a block, and an empty one after the other would be made for its sake.
+        let transactions = !self.mempool.is_empty() && self.block_limits.room(&self.recent) > 0;
+        evidence || transactions || self.next_deadline.is_some_and(|due| due <= self.now)
     }
 
     fn with_parent<T>(&self, f: impl FnOnce(&Parent<'_>) -> T) -> T {
-        let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|(_, changes)| &**changes));
+        let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|layer| &*layer.changes));
         let (id, height, time) = self.tip;
         f(&Parent {
             chain: self.chain,
@@ -680,7 +702,9 @@ impl Engine {
         self.recent.forget_before(time);
         self.mempool.expire(time);
         let changes = Arc::new(executed.changes);
-        self.layers.push_back((height, changes.clone()));
+        let written = changes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len));
+        let bytes = executed.receipt_bytes.iter().copied().chain(written).sum();
+        self.layers.push_back(Layer { height, changes: changes.clone(), bytes });
         self.tip = (id, height, time);
         self.tree = executed.tree.clone();
         self.next_deadline = self.read(vostro_settlement::next_deadline);
@@ -699,6 +723,11 @@ impl Engine {
         let before = self.tip.1;
         let told = match bytes.map(|bytes| SyncResponse::from_bytes(&bytes)) {
             None => SyncOutcome::Failed,
+            Some(Ok(response)) if response.blocks.len() > MAX_SYNC_BLOCKS => {
+                let reason = format!("sync: {} blocks, more than were asked for", response.blocks.len());
+                actions.push(Action::Penalise { validator: from, reason });
+                SyncOutcome::Failed
+            }
             Some(Ok(response)) => self.take_blocks(from, response, actions),
             Some(Err(error)) => {
                 actions.push(Action::Penalise { validator: from, reason: format!("sync: {error}") });
@@ -721,6 +750,10 @@ impl Engine {
             if height > self.tip.1.next() {
                 return SyncOutcome::Failed;
             }
+            if !self.has_room_for_effects() {
+                // The rest is asked for again when this is durable; the peer has done nothing wrong.
+                return SyncOutcome::Forward;
+            }
             match DecidedBlock::verify(certified.block, certified.certificate, &self.chain, &self.validators) {
                 Ok(decided) => {
                     self.input(Input::Synced(decided), actions);
@@ -735,6 +768,11 @@ impl Engine {
             }
         }
         SyncOutcome::Nothing
+    }
+
+    /// Whether what decided blocks do may still wait for the disk.
+    fn has_room_for_effects(&self) -> bool {
+        self.layers.iter().map(|layer| layer.bytes).sum::<usize>() < self.undurable_bytes
     }
 
     /// Transactions and urgent evidence that waited long go to the next primary directly.
@@ -779,7 +817,7 @@ impl Engine {
             self.input(Input::Demand(demand), actions);
         }
         // With no room the next durable block leads on.
-        let room = self.layers.len() < MAX_UNDURABLE;
+        let room = self.layers.len() < MAX_UNDURABLE && self.has_room_for_effects();
         if room && let Some((to, request)) = self.sync.next(self.tip.1, &self.connected, self.now) {
             actions.push(Action::Request { to, request });
         }

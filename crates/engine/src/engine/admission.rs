@@ -99,7 +99,7 @@ impl Engine {
     /// Tries the transaction on the state at the tip: whether those who signed may do it. Nothing else of the outcome
     /// counts, for the state will be another when a block holds it.
     pub(super) fn standing(&self, transaction: &VerifiedTransaction) -> Standing {
-        let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|(_, changes)| &**changes));
+        let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|layer| &*layer.changes));
         let mut scratch = Overlay::new(&layered);
         let context = BlockContext { height: self.tip.1.next(), time: self.now.max(self.tip.2.plus(1)) };
         match vostro_settlement::apply(&context, transaction, &mut scratch).outcome {
