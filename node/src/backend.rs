@@ -1,7 +1,6 @@
 //! What RPC asks of this node, answered from durable blocks, the state and the engine's queue.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -26,18 +25,12 @@ use vostro_types::{AccountId, BlockId, Epoch, Genesis, Hash, Height, Transaction
 use crate::boot::decode_record;
 use crate::cpu::timed;
 use crate::host::{Msg, Peers};
-use crate::index::{block_key, history_key, parse_place, transaction_key};
+use crate::index::{block_key, history_key, parse_history, parse_place, transaction_key};
 use crate::metrics::Part;
 use crate::net::{Verifier, tell};
 use crate::shared::{AdmitReply, Shared};
 use crate::signer;
 
-/// Decoded blocks kept for the next question about them; answers about a block's transactions come in bursts.
-const CACHED_BLOCKS: usize = 32;
-/// Their bytes as they are stored; the newest alone always fits. Decoded they take a few times as much.
-const CACHED_BYTES: usize = 32 << 20;
-/// Entries of an account's history looked at together.
-const HISTORY_CHUNK: usize = 1024;
 /// How often a proof is tried while blocks arrive, and the pause between.
 const PROVE_ATTEMPTS: usize = 50;
 const PROVE_PAUSE: Duration = Duration::from_millis(2);
@@ -70,38 +63,6 @@ pub struct NodeBackend {
     pub info: NodeInfo,
     /// When the process started.
     pub started: Instant,
-    /// Blocks that were asked for last, newest first.
-    pub cache: BlockCache,
-}
-
-/// Decoded blocks that were asked for last.
-#[derive(Default)]
-pub struct BlockCache(Mutex<VecDeque<(Arc<StoredBlock>, usize)>>);
-
-impl BlockCache {
-    fn get(&self, height: Height) -> Option<Arc<StoredBlock>> {
-        let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = blocks.iter().position(|(b, _)| b.block.header.height == height)?;
-        let (found, bytes) = blocks.remove(at)?;
-        blocks.push_front((found.clone(), bytes));
-        Some(found)
-    }
-
-    /// Keeps a block of so many bytes.
-    fn put(&self, block: Arc<StoredBlock>, bytes: usize) {
-        let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever asked at the same time has put it there already.
-        blocks.retain(|(b, _)| b.block.header.height != block.block.header.height);
-        blocks.push_front((block, bytes));
-        let mut left = CACHED_BYTES;
-        let fits = |(_, bytes): &&(Arc<StoredBlock>, usize)| {
-            let rest = left.checked_sub(*bytes);
-            left = rest.unwrap_or(0);
-            rest.is_some()
-        };
-        let kept = blocks.iter().take_while(fits).count();
-        blocks.truncate(kept.clamp(1, CACHED_BLOCKS));
-    }
 }
 
 /// The contract's table of a consistent view of the state.
@@ -134,31 +95,6 @@ fn refused(refusal: &Refusal) -> ApiError {
         Refusal::TooLarge { .. } | Refusal::Full | Refusal::SenderFull => Vec::new(),
     };
     ApiError::new(number, refusal.to_string()).about(about)
-}
-
-/// The last `count` keys from `from` on, in order, of a store that reads upwards: however many there are before them, only
-/// a chunk and these are held.
-fn last_of(
-    scan: impl Fn(&[u8], usize) -> Vec<(Vec<u8>, Vec<u8>)>,
-    mut from: Vec<u8>,
-    count: usize,
-) -> VecDeque<Vec<u8>> {
-    let mut last = VecDeque::new();
-    loop {
-        let chunk = scan(&from, HISTORY_CHUNK);
-        let is_whole = chunk.len() < HISTORY_CHUNK;
-        for (key, _) in chunk {
-            from.clone_from(&key);
-            last.push_back(key);
-            if last.len() > count {
-                last.pop_front();
-            }
-        }
-        if is_whole {
-            return last;
-        }
-        from.push(0);
-    }
 }
 
 impl NodeBackend {
@@ -216,8 +152,8 @@ impl Backend for NodeBackend {
     }
 
     fn block(&self, height: Height) -> Option<Arc<StoredBlock>> {
-        if let Some(cached) = self.cache.get(height) {
-            return Some(cached);
+        if let Some(recent) = self.shared.blocks.get(height) {
+            return Some(recent);
         }
         let record = match self.blocks.block(height.0) {
             Ok(record) => record?,
@@ -226,15 +162,10 @@ impl Backend for NodeBackend {
                 return None;
             }
         };
-        let bytes = record.block.len() + record.certificate.len() + record.receipts.len();
         match decode_record(&record) {
-            Ok(stored) => {
-                let stored = Arc::new(StoredBlock {
-                    block: Arc::unwrap_or_clone(stored.block),
-                    certificate: stored.certificate,
-                    receipts: stored.receipts,
-                });
-                self.cache.put(stored.clone(), bytes);
+            Ok(vostro_engine::chain::StoredBlock { block, certificate, receipts }) => {
+                let stored = Arc::new(StoredBlock { block, certificate, receipts });
+                self.shared.blocks.put(stored.clone());
                 Some(stored)
             }
             Err(error) => {
@@ -294,13 +225,15 @@ impl Backend for NodeBackend {
         loop {
             let start = Height(end.0.0.saturating_sub(span));
             let (from, to) = (history_key(account, start, 0), history_key(account, end.0, end.1));
-            let scan = |from: &[u8], limit| {
-                let entries = self.state.scan(Table::History, from, &to, limit);
-                entries.expect("a state that cannot be read ends the process")
-            };
-            let newest = last_of(scan, from, limit - found.len());
-            found.extend(newest.iter().rev().filter_map(|key| key.get(32..).and_then(parse_place)));
+            let entries = self
+                .state
+                .scan(Table::History, &from, &to, usize::MAX)
+                .expect("a state that cannot be read ends the process");
+            // An entry that begins before the end may go on behind it.
+            let places = entries.iter().rev().filter_map(|(key, value)| parse_history(key, value));
+            found.extend(places.flat_map(|entry| entry.into_iter().rev()).filter(|place| *place < end));
             if found.len() >= limit {
+                found.truncate(limit);
                 return found;
             }
             if start.0 == 0 {
@@ -392,76 +325,5 @@ impl Backend for NodeBackend {
             self.shared.snapshot().waiting.map(|waiting| format!("does not vote yet: {}", signer::words(waiting))),
         );
         reasons
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::cell::Cell;
-
-    use super::*;
-    use vostro_types::block::HEADER_VERSION;
-    use vostro_types::{Block, Certificate, Header, Time, View, VoteKind};
-
-    fn stored(height: u64) -> Arc<StoredBlock> {
-        let zero = Hash::ZERO;
-        let header = Header {
-            version: HEADER_VERSION,
-            epoch: Epoch(0),
-            height: Height(height),
-            parent: BlockId(zero),
-            time: Time(1),
-            validators: zero,
-            next_validators: zero,
-            transactions_root: zero,
-            evidence_root: zero,
-            receipts_root: zero,
-            state_root: zero,
-        };
-        let certificate = Certificate {
-            kind: VoteKind::Commit,
-            epoch: Epoch(0),
-            height: Height(height),
-            view: View(0),
-            block: header.id(),
-            signatures: Vec::new(),
-        };
-        let block = Block { header, transactions: Vec::new(), evidence: Vec::new() };
-        Arc::new(StoredBlock { block, certificate, receipts: Vec::new() })
-    }
-
-    #[test]
-    fn cached_blocks_are_bounded_in_number_and_bytes() {
-        let cache = BlockCache::default();
-        let count = || cache.0.lock().unwrap().len();
-        for height in 0..100 {
-            cache.put(stored(height), 1);
-            cache.put(stored(height), 1);
-        }
-        assert_eq!(count(), CACHED_BLOCKS);
-        for height in 100..110 {
-            cache.put(stored(height), CACHED_BYTES / 3);
-        }
-        assert_eq!(count(), 3);
-        cache.put(stored(200), CACHED_BYTES + 1);
-        assert_eq!(count(), 1, "one alone fits");
-        assert!(cache.get(Height(200)).is_some() && cache.get(Height(109)).is_none());
-    }
-
-    #[test]
-    fn the_end_of_a_long_history_is_read_in_chunks() {
-        let keys: Vec<Vec<u8>> = (0..5 * HISTORY_CHUNK as u32 + 7).map(|n| n.to_be_bytes().to_vec()).collect();
-        let most = Cell::new(0);
-        let scan = |from: &[u8], limit: usize| {
-            let found: Vec<_> = keys.iter().filter(|k| k.as_slice() >= from).take(limit).cloned().collect();
-            most.set(most.get().max(found.len()));
-            found.into_iter().map(|key| (key, Vec::new())).collect()
-        };
-        let last = last_of(scan, Vec::new(), 3);
-        assert_eq!(Vec::from(last), keys[keys.len() - 3..]);
-        assert_eq!(most.get(), HISTORY_CHUNK);
-        assert_eq!(last_of(scan, keys[keys.len() - 2].clone(), 100).len(), 2);
-        assert!(last_of(scan, vec![255; 5], 100).is_empty());
     }
 }

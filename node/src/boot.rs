@@ -163,7 +163,7 @@ fn try_state(
     let mut end = ChainEnd::genesis(genesis, first_tree);
     let at = match state.height() {
         None => {
-            state.apply(0, changes.into_iter().collect(), Vec::new())?;
+            state.apply(0, changes, Vec::new())?;
             0
         }
         Some(at) => at,
@@ -198,7 +198,7 @@ fn try_state(
         let height = stored.block.header.height;
         let candidate = end.execute(&view, stored.block.clone()).wrap_err_with(|| format!("block {height}"))?;
         let index = index_changes(&candidate.block, &candidate.ids, &candidate.executed.receipts);
-        state.apply(height.0, candidate.executed.changes.clone().into_iter().collect(), index)?;
+        state.apply(height.0, candidate.executed.changes.iter().map(|(key, value)| (key, value.clone())), index)?;
         end.advance(&candidate, stored.certificate);
     }
     Ok((state, end))

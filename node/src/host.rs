@@ -31,7 +31,7 @@ use crate::delay::Outbox;
 use crate::index::index_changes;
 use crate::metrics::Part;
 use crate::net::Turn;
-use crate::shared::{AdmitReply, Shared, Tip};
+use crate::shared::{AdmitReply, Shared};
 use crate::signer;
 use crate::under_way::{REPORTS, UnderWay};
 
@@ -483,17 +483,12 @@ impl Host {
                     let height = committed.block.header.height;
                     let (applied, spent) = timed(|| {
                         let index = index_changes(&committed.block, &committed.ids, &committed.receipts);
-                        let changes = committed.changes.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+                        let changes = committed.changes.iter().map(|(key, value)| (key, value.clone()));
                         self.state.apply(height.0, changes, index)
                     });
                     self.shared.metrics.used(Part::Store, spent);
                     applied?;
-                    let tip = Tip {
-                        header: Some(committed.block.header.clone()),
-                        certificate: Some(committed.certificate.clone()),
-                        tree: committed.tree.clone(),
-                    };
-                    self.shared.committed(tip, &committed);
+                    self.shared.committed(*committed);
                     if go_on {
                         if height.0 % PRUNE_INTERVAL == 0 {
                             // Records written before this block's ticket belong to its height or below.

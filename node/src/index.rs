@@ -2,7 +2,7 @@
 //!
 //! Invariant: an index is a function of the block and its receipts, so it can be deleted and rebuilt by replay.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use vostro_storage::Table;
 use vostro_storage::state::IndexChange;
@@ -22,9 +22,31 @@ pub fn parse_place(bytes: &[u8]) -> Option<(Height, u32)> {
     Some((Height(u64::from_be_bytes(*height)), u32::from_be_bytes(index.try_into().ok()?)))
 }
 
-/// Key of an entry of an account's history.
+/// Receipts of one block that an entry of an account's history names at most, so that its value stays small.
+const ENTRY_RECEIPTS: usize = 4096;
+
+/// Key of an entry of an account's history: of the first receipt that it names.
 pub fn history_key(account: &AccountId, height: Height, index: u32) -> Vec<u8> {
     [account.0.as_slice(), &place(height, index)].concat()
+}
+
+/// An entry of an account's history: one receipt in its key and those of the same block that follow in its value. So an
+/// account that is part of every receipt of a block costs one entry, not as many.
+fn history_entry(account: &AccountId, height: Height, receipts: &[u32]) -> Option<IndexChange> {
+    let (first, rest) = receipts.split_first()?;
+    Some(IndexChange {
+        table: Table::History,
+        key: history_key(account, height, *first),
+        value: Some(rest.iter().flat_map(|index| index.to_be_bytes()).collect()),
+    })
+}
+
+/// The receipts that an entry of an account's history names, in order.
+pub fn parse_history(key: &[u8], value: &[u8]) -> Option<Vec<(Height, u32)>> {
+    let (height, first) = parse_place(key.get(32..)?)?;
+    let (rest, odd) = value.as_chunks::<4>();
+    let rest = rest.iter().map(|index| u32::from_be_bytes(*index));
+    odd.is_empty().then(|| std::iter::once(first).chain(rest).map(|index| (height, index)).collect())
 }
 
 /// Key of a transaction.
@@ -37,14 +59,14 @@ pub fn block_key(id: &BlockId) -> Vec<u8> {
     id.0.0.to_vec()
 }
 
-/// Accounts that a receipt is part of the history of.
-fn touched(receipt: &Receipt, sender: Option<AccountId>) -> BTreeSet<AccountId> {
-    let mut accounts: BTreeSet<AccountId> = receipt.postings.iter().map(|p| p.account).collect();
+/// Accounts that a receipt is part of the history of, each once.
+fn touched(receipt: &Receipt, sender: Option<AccountId>) -> Vec<AccountId> {
+    let mut accounts: Vec<AccountId> = receipt.postings.iter().map(|p| p.account).collect();
     accounts.extend(sender);
     for event in &receipt.events {
         match event {
             Event::AccountOpened { account, .. } | Event::StatusSet { account, .. } => {
-                accounts.insert(*account);
+                accounts.push(*account);
             }
             Event::ReceivableRaised { debtor, creditor, .. } | Event::ReceivablePaid { debtor, creditor, .. } => {
                 accounts.extend([*debtor, *creditor]);
@@ -52,6 +74,8 @@ fn touched(receipt: &Receipt, sender: Option<AccountId>) -> BTreeSet<AccountId> 
             _ => {}
         }
     }
+    accounts.sort_unstable();
+    accounts.dedup();
     accounts
 }
 
@@ -70,15 +94,15 @@ pub fn index_changes(block: &Block, ids: &[TxId], receipts: &[Receipt]) -> Vec<I
             value: Some(place(height, index as u32).to_vec()),
         });
     }
+    let mut history: BTreeMap<AccountId, Vec<u32>> = BTreeMap::new();
     for (index, receipt) in receipts.iter().enumerate() {
         let sender = block.transactions.get(index).map(|t| t.body.sender);
         for account in touched(receipt, sender) {
-            changes.push(IndexChange {
-                table: Table::History,
-                key: history_key(&account, height, index as u32),
-                value: Some(Vec::new()),
-            });
+            history.entry(account).or_default().push(index as u32);
         }
+    }
+    for (account, receipts) in &history {
+        changes.extend(receipts.chunks(ENTRY_RECEIPTS).filter_map(|part| history_entry(account, height, part)));
     }
     changes
 }
@@ -94,5 +118,21 @@ mod tests {
         let back: Vec<_> = places.iter().filter_map(|p| parse_place(p)).map(|(h, i)| (h.0, i)).collect();
         assert_eq!(back, [(1, 1), (1, 256), (2, 0), (256, 0)]);
         assert_eq!(parse_place(&[0; 11]), None);
+    }
+
+    #[test]
+    fn an_entry_of_a_history_names_its_receipts() {
+        let account = AccountId([7; 32]);
+        let entry = |receipts: &[u32]| {
+            history_entry(&account, Height(3), receipts).map(|e| (e.key, e.value.unwrap_or_default()))
+        };
+        for receipts in [&[5u32][..], &[0, 1, 300], &[4096, u32::MAX]] {
+            let (key, value) = entry(receipts).unwrap_or_default();
+            let read = parse_history(&key, &value).unwrap_or_default();
+            assert_eq!(read, receipts.iter().map(|index| (Height(3), *index)).collect::<Vec<_>>());
+        }
+        assert_eq!(entry(&[]), None);
+        let (key, value) = entry(&[1, 2]).unwrap_or_default();
+        assert_eq!((parse_history(&key, &value[..3]), parse_history(&key[..43], &value)), (None, None));
     }
 }

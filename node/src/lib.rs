@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod net;
 pub mod orders;
 pub mod output;
+pub mod recent;
 pub mod recipe;
 pub mod run;
 pub mod shared;

@@ -16,7 +16,7 @@ use vostro_rpc::{Limits as RpcLimits, RpcConfig as ServeConfig};
 use vostro_storage::state::ExecutionState;
 use vostro_types::{Genesis, Height, PublicKey, SecretKey};
 
-use crate::backend::{BlockCache, NodeBackend};
+use crate::backend::NodeBackend;
 use crate::boot;
 use crate::config::{Config, HomePaths, NetworkConfig};
 use crate::cpu::wrapper;
@@ -184,7 +184,6 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
         verifier: verifier.clone(),
         info,
         started,
-        cache: BlockCache::default(),
     });
 
     // Doors open before the engine starts: a used port must not leave a node that votes and cannot be asked.

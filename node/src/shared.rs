@@ -9,9 +9,11 @@ use std::time::Instant;
 use tokio::sync::{oneshot, watch};
 use vostro_engine::{Admission, Committed, Refusal, Snapshot};
 use vostro_execution::Tree;
+use vostro_rpc::StoredBlock;
 use vostro_types::{Certificate, Header, Outcome, TxId};
 
 use crate::metrics::Metrics;
+use crate::recent::RecentBlocks;
 
 /// Callers that may wait for transactions at the same time.
 pub const MAX_WAITERS: usize = 100_000;
@@ -62,10 +64,53 @@ pub struct Tip {
     pub tree: Tree,
 }
 
+/// Callers that wait for transactions.
+#[derive(Default)]
+struct Waiters {
+    callers: BTreeMap<TxId, Vec<oneshot::Sender<()>>>,
+    /// How many there are, those that gave up included.
+    count: usize,
+    /// How many were left when those that gave up were last taken out.
+    swept: usize,
+}
+
+impl Waiters {
+    /// One more, if there is room.
+    fn add(&mut self, id: TxId) -> Option<oneshot::Receiver<()>> {
+        // Looking at all of them each time one comes would take time that grows with their square.
+        if self.count >= MAX_WAITERS || self.count > self.swept.saturating_mul(2) {
+            self.callers.retain(|_, list| {
+                list.retain(|caller| !caller.is_closed());
+                !list.is_empty()
+            });
+            self.count = self.callers.values().map(Vec::len).sum();
+            self.swept = self.count;
+        }
+        if self.count >= MAX_WAITERS {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.callers.entry(id).or_default().push(sender);
+        self.count += 1;
+        Some(receiver)
+    }
+
+    /// The transaction is in a durable block.
+    fn tell(&mut self, id: &TxId) {
+        for caller in self.callers.remove(id).into_iter().flatten() {
+            self.count -= 1;
+            // One that gave up does not need to know.
+            let _ = caller.send(());
+        }
+    }
+}
+
 /// What the engine's thread publishes.
 pub struct Shared {
     /// Counters and gauges.
     pub metrics: Metrics,
+    /// What clients ask about most.
+    pub blocks: RecentBlocks,
     tip: RwLock<Arc<Tip>>,
     snapshot: RwLock<Snapshot>,
     height: watch::Sender<u64>,
@@ -73,30 +118,6 @@ pub struct Shared {
     max_pending: usize,
     waiters: Mutex<Waiters>,
     halted: RwLock<Option<String>>,
-}
-
-/// Who waits for which transaction.
-#[derive(Default)]
-struct Waiters {
-    by_id: BTreeMap<TxId, Vec<oneshot::Sender<()>>>,
-    count: usize,
-}
-
-impl Waiters {
-    /// Forgets those who gave up.
-    fn sweep(&mut self) {
-        self.by_id.retain(|_, list| {
-            list.retain(|w| !w.is_closed());
-            !list.is_empty()
-        });
-        self.count = self.by_id.values().map(Vec::len).sum();
-    }
-
-    fn take(&mut self, id: &TxId) -> Vec<oneshot::Sender<()>> {
-        let list = self.by_id.remove(id).unwrap_or_default();
-        self.count -= list.len();
-        list
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -109,6 +130,7 @@ impl Shared {
         let height = tip.header.as_ref().map_or(0, |h| h.height.0);
         Shared {
             metrics,
+            blocks: RecentBlocks::default(),
             tip: RwLock::new(Arc::new(tip)),
             snapshot: RwLock::default(),
             height: watch::channel(height).0,
@@ -166,42 +188,35 @@ impl Shared {
     /// Resolves when the transaction is in a durable block, which the caller checks after asking. `None` if too many
     /// wait already.
     pub fn wait_for(&self, id: TxId) -> Option<oneshot::Receiver<()>> {
-        let mut waiters = lock(&self.waiters);
-        waiters.sweep();
-        if waiters.count >= MAX_WAITERS {
-            return None;
-        }
-        let (sender, receiver) = oneshot::channel();
-        waiters.by_id.entry(id).or_default().push(sender);
-        waiters.count += 1;
-        Some(receiver)
+        lock(&self.waiters).add(id)
     }
 
     /// A block is durable and its state visible.
-    pub fn committed(&self, tip: Tip, committed: &Committed) {
-        let height = committed.block.header.height.0;
+    pub fn committed(&self, committed: Committed) {
+        let Committed { block, certificate, ids, receipts, tree, .. } = committed;
+        let header = &block.header;
+        let tip = Tip { header: Some(header.clone()), certificate: Some(certificate.clone()), tree };
         *self.tip.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tip);
         {
             let mut pending = lock(&self.pending);
-            for id in &committed.ids {
+            for id in &ids {
                 if let Some(since) = pending.remove(id) {
                     self.metrics.settled_after(since.elapsed());
                 }
             }
         }
-        let rejected = committed.receipts.iter().filter(|r| matches!(r.outcome, Outcome::Rejected { .. })).count();
-        self.metrics.block(&committed.block.header, committed.ids.len() as u64, rejected as u64);
-        for piece in &committed.block.evidence {
+        let rejected = receipts.iter().filter(|r| matches!(r.outcome, Outcome::Rejected { .. })).count();
+        self.metrics.block(header, ids.len() as u64, rejected as u64);
+        for piece in &block.evidence {
             tracing::warn!(validator = %piece.validator, kind = piece.name(), height = %piece.height,
-                block = %committed.block.header.height, "a contradiction of a validator is on record");
+                block = %header.height, "a contradiction of a validator is on record");
             self.metrics.recorded(piece.kind());
         }
+        let height = header.height.0;
+        self.blocks.put(Arc::new(StoredBlock { block, certificate, receipts }));
         let mut waiters = lock(&self.waiters);
-        for id in &committed.ids {
-            for waiter in waiters.take(id) {
-                // A caller that gave up does not need to know.
-                let _ = waiter.send(());
-            }
+        for id in &ids {
+            waiters.tell(id);
         }
         drop(waiters);
         self.height.send_replace(height);
@@ -224,40 +239,27 @@ mod tests {
     use super::*;
     use vostro_types::Hash;
 
-    fn genesis_tip() -> Tip {
-        Tip { header: None, certificate: None, tree: Tree::default() }
-    }
-
-    fn id(n: u64) -> TxId {
-        let mut hash = [0; 32];
-        hash[..8].copy_from_slice(&n.to_le_bytes());
-        TxId(Hash(hash))
-    }
-
     #[test]
-    fn waiters_are_counted_and_not_only_what_they_wait_for() {
-        let shared = Shared::new(genesis_tip(), Metrics::new(), 0);
-        {
-            // Looking through so many each time takes long; the sweep is tested below.
-            let mut waiters = lock(&shared.waiters);
-            waiters.by_id.insert(id(1), Vec::new());
-            for _ in 1..MAX_WAITERS {
-                let (sender, receiver) = oneshot::channel();
-                std::mem::forget(receiver);
-                waiters.by_id.entry(id(1)).or_default().push(sender);
-            }
-        }
-        let last = shared.wait_for(id(1)).unwrap();
-        assert!(shared.wait_for(id(1)).is_none());
-        assert!(shared.wait_for(id(2)).is_none());
-        drop(last);
-        assert!(shared.wait_for(id(2)).is_some(), "one gave up");
+    fn waiters_are_bounded_and_those_that_gave_up_make_room() {
+        let id = |n: usize| TxId(Hash(std::array::from_fn(|i| n.to_le_bytes().get(i).copied().unwrap_or(0))));
+        let mut waiters = Waiters::default();
+        let mut kept: Vec<_> = (0..MAX_WAITERS).map(|n| waiters.add(id(n)).unwrap()).collect();
+        // several may wait for one transaction, and count
+        assert!(waiters.add(id(1)).is_none());
+        kept.truncate(MAX_WAITERS - 1);
+        let mut again = waiters.add(id(1)).unwrap();
+        assert!(waiters.add(id(2)).is_none());
+        waiters.tell(&id(1));
+        assert!(again.try_recv().is_ok() && kept[1].try_recv().is_ok());
+        assert_eq!((waiters.count, waiters.callers.len()), (MAX_WAITERS - 2, MAX_WAITERS - 2));
     }
 
     #[test]
     fn pending_transactions_are_bounded() {
-        let shared = Shared::new(genesis_tip(), Metrics::new(), 10);
-        let ids: Vec<TxId> = (0..MAX_PENDING as u64 + 5).map(id).collect();
+        let tip = Tip { header: None, certificate: None, tree: Tree::default() };
+        let shared = Shared::new(tip, Metrics::new(), 10);
+        let id = |n: usize| TxId(Hash(std::array::from_fn(|i| n.to_le_bytes().get(i).copied().unwrap_or(0))));
+        let ids: Vec<TxId> = (0..MAX_PENDING + 5).map(id).collect();
         let results: Results = ids.iter().map(|id| Ok(Admission::Pending(*id))).collect();
         shared.admitted(&ids, &results);
         assert_eq!(lock(&shared.pending).len(), MAX_PENDING);

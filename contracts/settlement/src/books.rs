@@ -5,6 +5,7 @@
 //! nothing that follows can fail. Every movement leaves a posting.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use vostro_types::receipt::Bucket;
 use vostro_types::{AccountId, AccountStatus, Amount, AssetCode, Event, Posting};
@@ -37,7 +38,7 @@ pub(crate) struct Books {
     balances: BTreeMap<(AccountId, AssetCode), Entry>,
     heads: BTreeMap<AccountId, AccountHead>,
     receivables: BTreeMap<(AccountId, AssetCode), Vec<Receivable>>,
-    network: Option<Network>,
+    network: Option<Rc<Network>>,
     pub(crate) effects: Effects,
 }
 
@@ -65,8 +66,8 @@ impl Books {
         self.head(reader, account).expect("accounts named in state exist").status
     }
 
-    pub(crate) fn network(&mut self, reader: &dyn Reader) -> &Network {
-        self.network.get_or_insert_with(|| crate::read::network(reader))
+    pub(crate) fn network(&mut self, reader: &dyn Reader) -> Rc<Network> {
+        self.network.get_or_insert_with(|| Rc::new(crate::read::network(reader))).clone()
     }
 
     fn entry(&mut self, reader: &dyn Reader, account: AccountId, asset: AssetCode) -> &mut Entry {

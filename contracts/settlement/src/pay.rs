@@ -123,7 +123,7 @@ pub(crate) fn place(call: &Call<'_>, wanted: &Placement<'_>, ledger: &mut dyn Le
     let ItemRef { host, item: name, version } = wanted.item;
     let item = ITEMS.get(reader, &(*host, name.clone(), *version)).ok_or_else(|| refuse::missing("item"))?;
     let price = price(&item, wanted.price)?;
-    let network = books.network(reader).clone();
+    let network = books.network(reader);
     let parameters = &network.parameters;
     let priced = priced(&item, price)?;
     let rate = fees::rate(call.context, reader, parameters, wanted.origin, item.asset);

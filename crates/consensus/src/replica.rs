@@ -26,6 +26,7 @@ use crate::pacemaker::{Clock, Ticks, Timing};
 use crate::view_change::ViewChanges;
 use crate::votes::{VIEW_WINDOW, Votes};
 
+use filter::Later;
 use rejoin::Rejoin;
 pub use rejoin::Waiting;
 
@@ -233,8 +234,8 @@ pub struct Replica {
     tip: Tip,
     instance: Instance,
     demand: bool,
-    /// Messages of the next height, one a validator and kind: see [`Replica::keeps_later`].
-    next: BTreeMap<(u8, ValidatorIndex), Verified>,
+    /// Messages of the next height, by validator and kind: see [`Replica::keeps_later`].
+    next: BTreeMap<(u8, ValidatorIndex), Later>,
     /// Those of them whose height has come.
     ready: VecDeque<Verified>,
     seq: Seq,

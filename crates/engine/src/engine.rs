@@ -2,6 +2,7 @@
 
 mod admission;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use vostro_consensus::{
     Config, DecidedBlock, Durable, Effect, Effects, GuardMark, Input, Record, Replica, Seq, Signed, Timing, Tip, To,
     Verified, Waiting,
 };
-use vostro_execution::{Changes, Layered, Meter, Overlay, StateRead, Tree, Unmetered};
+use vostro_execution::{Cache, Cached, Changes, Layered, Meter, Overlay, StateRead, Tree, Unmetered};
 use vostro_settlement::evidence::{evidence_record, is_on_record};
 use vostro_types::{
     Block, BlockId, Certificate, Evidence, Genesis, Hash, Height, Label, Receipt, SecretKey, Time, TxId,
@@ -37,6 +38,8 @@ pub const MAX_UNDURABLE: usize = 64;
 pub const MAX_UNDURABLE_BYTES: usize = 64 << 20;
 /// How often undecided messages are repeated, in milliseconds.
 const REBROADCAST_MS: u64 = 250;
+/// What the cache of the state at the tip may take, in bytes.
+const CACHE_BYTES: usize = 32 << 20;
 
 /// Bounds of an engine.
 #[derive(Clone, Copy, Debug)]
@@ -326,6 +329,8 @@ pub struct Engine {
     tip: (BlockId, Height, Time),
     tree: Tree,
     base: Arc<dyn StateRead + Send + Sync>,
+    /// What was read at the tip, or written up to it, lately.
+    cache: RefCell<Cache>,
     layers: VecDeque<Layer>,
     undurable_bytes: usize,
     candidates: BTreeMap<BlockId, Candidate>,
@@ -368,6 +373,7 @@ impl Engine {
             tip: at,
             tree,
             base: state,
+            cache: RefCell::new(Cache::new(CACHE_BYTES)),
             layers: VecDeque::new(),
             undurable_bytes: limits.undurable_bytes,
             candidates: BTreeMap::new(),
@@ -459,9 +465,14 @@ impl Engine {
         self.mempool.get(id).is_some()
     }
 
-    fn read<T>(&self, f: impl FnOnce(&dyn vostro_settlement::Reader) -> T) -> T {
+    /// The state at the tip.
+    fn at_tip<T>(&self, f: impl FnOnce(&dyn StateRead) -> T) -> T {
         let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|layer| &*layer.changes));
-        f(&Overlay::new(&layered))
+        f(&Cached::new(&layered, &self.cache))
+    }
+
+    fn read<T>(&self, f: impl FnOnce(&dyn vostro_settlement::Reader) -> T) -> T {
+        self.at_tip(|state| f(&Overlay::new(state)))
     }
 
     fn input(&mut self, input: Input, actions: &mut Vec<Action>) {
@@ -611,18 +622,19 @@ impl Engine {
     }
 
     fn with_parent<T>(&self, f: impl FnOnce(&Parent<'_>) -> T) -> T {
-        let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|layer| &*layer.changes));
         let (id, height, time) = self.tip;
-        f(&Parent {
-            chain: self.chain,
-            id,
-            height,
-            time,
-            state: &layered,
-            tree: &self.tree,
-            validators: &self.validators,
-            recent: &self.recent,
-            meter: &*self.meter,
+        self.at_tip(|state| {
+            f(&Parent {
+                chain: self.chain,
+                id,
+                height,
+                time,
+                state,
+                tree: &self.tree,
+                validators: &self.validators,
+                recent: &self.recent,
+                meter: &*self.meter,
+            })
         })
     }
 
@@ -702,6 +714,7 @@ impl Engine {
         self.recent.forget_before(time);
         self.mempool.expire(time);
         let changes = Arc::new(executed.changes);
+        self.cache.get_mut().write(&changes);
         let written = changes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len));
         let bytes = executed.receipt_bytes.iter().copied().chain(written).sum();
         self.layers.push_back(Layer { height, changes: changes.clone(), bytes });

@@ -9,6 +9,8 @@
 //! ```
 
 pub mod apply;
+pub mod cache;
+mod keyed;
 pub mod meter;
 pub mod proof;
 pub mod proofs;
@@ -16,6 +18,7 @@ pub mod state;
 pub mod tree;
 
 pub use apply::{Executed, execute, execute_metered, genesis_state, rebuild_tree, update_tree};
+pub use cache::{Cache, Cached};
 pub use meter::{Meter, Part, Unmetered, metered};
 pub use proof::{OtherLeaf, Proof};
 pub use proofs::StateProof;

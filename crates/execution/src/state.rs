@@ -12,6 +12,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 
+use crate::keyed::Keyed;
+
 /// Keys and their new values; `None` deletes.
 pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
@@ -109,8 +111,24 @@ impl<S: StateRead + ?Sized> StateRead for Layered<'_, S> {
     }
 
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-        merged_scan(self.base, &self.layers, from, to, limit)
+        if from >= to {
+            return Vec::new();
+        }
+        let written = self.layers.iter().map(|layer| {
+            let range = layer.range::<[u8], _>(bounds(from, to));
+            range.map(|(key, value)| (key, value.as_ref()))
+        });
+        merged_scan(self.base, written.collect(), from, to, limit)
     }
+}
+
+/// What an overlay knows of a key.
+#[derive(Debug, Default)]
+struct Slot {
+    /// What the base has, once it was asked.
+    before: Option<Option<Vec<u8>>>,
+    /// What was written, if anything was.
+    now: Option<Option<Vec<u8>>>,
 }
 
 /// State under execution: reads through to a base and collects what is written. What was read once is not read from the
@@ -118,58 +136,68 @@ impl<S: StateRead + ?Sized> StateRead for Layered<'_, S> {
 #[derive(Debug)]
 pub struct Overlay<'a, S: StateRead + ?Sized> {
     base: &'a S,
-    written: Changes,
-    /// What the base has at keys that were asked for: at most what a block's actions read.
-    read: RefCell<Changes>,
+    touched: RefCell<Keyed<Slot>>,
+    /// Written keys in order, with their slots.
+    written: BTreeMap<Vec<u8>, usize>,
 }
 
 impl<'a, S: StateRead + ?Sized> Overlay<'a, S> {
     /// Nothing written over `base`.
     pub fn new(base: &'a S) -> Self {
-        Overlay { base, written: Changes::new(), read: RefCell::default() }
+        Overlay { base, touched: RefCell::default(), written: BTreeMap::new() }
     }
 
     /// Sets the value at `key`.
     pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.written.insert(key, Some(value));
+        self.write(key, Some(value));
     }
 
     /// Removes `key`, present or not.
     pub fn delete(&mut self, key: &[u8]) {
-        self.written.insert(key.to_vec(), None);
+        self.write(key.to_vec(), None);
+    }
+
+    fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let touched = self.touched.get_mut();
+        let at = touched.place(&key);
+        if touched[at].now.replace(value).is_none() {
+            self.written.insert(key, at);
+        }
     }
 
     /// What differs from the base: writes that leave a key as it was are not among them.
     pub fn into_changes(self) -> Changes {
-        let Overlay { base, mut written, read } = self;
-        let read = read.into_inner();
-        written.retain(|key, value| match read.get(key) {
-            Some(before) => before != value,
-            None => base.get(key) != *value,
-        });
-        written
-    }
-
-    fn stored(&self, key: &[u8]) -> Option<Vec<u8>> {
-        if let Some(before) = self.read.borrow().get(key) {
-            return before.clone();
-        }
-        let before = self.base.get(key);
-        self.read.borrow_mut().insert(key.to_vec(), before.clone());
-        before
+        let Overlay { base, touched, written } = self;
+        let mut touched = touched.into_inner();
+        let changed = |(key, at): (Vec<u8>, usize)| {
+            let slot = &mut touched[at];
+            let now = slot.now.take().expect("a written key has a value or none");
+            let same = slot.before.as_ref().map_or_else(|| base.get(&key) == now, |before| *before == now);
+            (!same).then_some((key, now))
+        };
+        written.into_iter().filter_map(changed).collect()
     }
 }
 
 impl<S: StateRead + ?Sized> StateRead for Overlay<'_, S> {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        match self.written.get(key) {
+        let mut touched = self.touched.borrow_mut();
+        let at = touched.place(key);
+        let slot = &mut touched[at];
+        match &slot.now {
             Some(written) => written.clone(),
-            None => self.stored(key),
+            None => slot.before.get_or_insert_with(|| self.base.get(key)).clone(),
         }
     }
 
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-        merged_scan(self.base, &[&self.written], from, to, limit)
+        if from >= to {
+            return Vec::new();
+        }
+        let touched = self.touched.borrow();
+        let written = self.written.range::<[u8], _>(bounds(from, to));
+        let written = written.map(|(key, at)| (key, touched[*at].now.as_ref().and_then(Option::as_ref)));
+        merged_scan(self.base, vec![written], from, to, limit)
     }
 }
 
@@ -179,18 +207,19 @@ fn bounds<'a>(from: &'a [u8], to: &'a [u8]) -> Bounds<'a> {
     (std::ops::Bound::Included(from), std::ops::Bound::Excluded(to))
 }
 
-/// The range `from..to` of `base` under `layers` (oldest first), cut at `limit`.
-fn merged_scan<S: StateRead + ?Sized>(
+/// The range `from..to` of `base` under the same range of `layers` (oldest first; a key without a value is deleted), cut at
+/// `limit`.
+fn merged_scan<'k, S: StateRead + ?Sized>(
     base: &S,
-    layers: &[&Changes],
+    layers: Vec<impl Iterator<Item = (&'k Vec<u8>, Option<&'k Vec<u8>>)>>,
     from: &[u8],
     to: &[u8],
     limit: usize,
 ) -> Vec<(Vec<u8>, Vec<u8>)> {
-    if from >= to || limit == 0 {
+    if limit == 0 {
         return Vec::new();
     }
-    let mut layers: Vec<_> = layers.iter().map(|layer| layer.range::<[u8], _>(bounds(from, to)).peekable()).collect();
+    let mut layers: Vec<_> = layers.into_iter().map(Iterator::peekable).collect();
     if layers.iter_mut().all(|layer| layer.peek().is_none()) {
         return base.scan(from, to, limit);
     }
@@ -209,7 +238,7 @@ fn merged_scan<S: StateRead + ?Sized>(
                 }
                 // Each layer steps past the key; the newest one that has it decides.
                 let newest = layers.iter_mut().filter_map(|layer| layer.next_if(|(k, _)| *k == key)).last();
-                newest.and_then(|(key, value)| Some((key.clone(), value.clone()?)))
+                newest.and_then(|(key, value)| Some((key.clone(), value?.clone())))
             }
         };
         found.extend(entry);

@@ -17,7 +17,7 @@ use vostro_types::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBlock {
     /// The block.
-    pub block: Block,
+    pub block: Arc<Block>,
     /// The commits for it.
     pub certificate: Certificate,
     /// Receipts of its transactions, then of deadlines.

@@ -18,6 +18,8 @@ use vostro_storage::{StorageError, Table};
 
 const CHAIN: [u8; 32] = [4; 32];
 const CACHE: u64 = 4 << 20;
+/// Changes of a height that only moves on.
+const NOTHING: [(Vec<u8>, Option<Vec<u8>>); 0] = [];
 
 fn changes(list: &[(&str, Option<&str>)]) -> Changes {
     list.iter().map(|(key, value)| (key.as_bytes().to_vec(), value.map(|value| value.as_bytes().to_vec()))).collect()
@@ -202,7 +204,7 @@ fn readers_see_a_height_as_soon_as_it_is_applied() {
     assert_eq!(reader.get(Table::History, b"k").unwrap(), None);
     assert_eq!(store.height(), None, "nothing is written yet");
     for wrong in [0, 2] {
-        assert!(matches!(state.apply(wrong, vec![], vec![]), Err(StorageError::OutOfOrder { expected: 1, .. })));
+        assert!(matches!(state.apply(wrong, NOTHING, vec![]), Err(StorageError::OutOfOrder { expected: 1, .. })));
     }
     state.apply(1, vec![(b"k".to_vec(), None)], vec![]).unwrap();
     assert_eq!(reader.get(Table::State, b"k").unwrap(), None);
@@ -243,7 +245,7 @@ fn the_overlay_is_written_when_it_is_large_and_when_it_is_old() {
     {
         let store = Arc::new(MemStore::default());
         let mut state = State::start(Arc::clone(&store) as _, options).unwrap();
-        state.apply(1, vec![], vec![]).unwrap();
+        state.apply(1, NOTHING, vec![]).unwrap();
         state.apply(2, vec![put("a", "1")], vec![]).unwrap();
         let mut waited = 0;
         while state.flushed_height() != Some(2) {
@@ -330,7 +332,7 @@ fn a_failing_store_stops_the_state_and_says_why() {
     store.fail.store(true, Ordering::SeqCst);
     for result in [
         state.checkpoint().map(|_| ()),
-        state.apply(2, vec![], vec![]),
+        state.apply(2, NOTHING, vec![]),
         state.checkpoint().map(|_| ()),
         state.close().map(|_| ()),
     ] {

@@ -162,6 +162,17 @@ pub fn verify_us_per_signature(bytes: usize) -> f64 {
     round(median(&mut times), 2)
 }
 
+/// The same while every processor verifies, as under load. Processors share execution units and caches, so it is more.
+pub fn verify_us_busy(bytes: usize) -> f64 {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let run = || verify_us_per_signature(bytes);
+    let mut times: Vec<f64> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..processors).map(|_| scope.spawn(run)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("verification does not panic")).collect()
+    });
+    round(median(&mut times), 2)
+}
+
 /// A directory for a benchmark's files, removed when the value is dropped.
 pub struct Scratch {
     path: PathBuf,

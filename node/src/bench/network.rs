@@ -21,7 +21,7 @@ use vostro_types::transaction::PayMode;
 use vostro_types::{Genesis, Time, Transaction};
 
 use super::load::{Kind, Outcome, Spec};
-use super::measure::{Machine, Percentiles, Scratch, micros_each, round, verify_us_per_signature};
+use super::measure::{Machine, Percentiles, Scratch, micros_each, round, verify_us_busy, verify_us_per_signature};
 use super::shares::{Shares, Usage};
 use super::workload::{ACTIONS, Cast, Choice};
 use crate::devnet::{Devnet, Layout, NodeResult, agreed, free_base_port, prepare_from, resident_mib};
@@ -118,6 +118,8 @@ pub struct Report {
     payments_per_s: f64,
     cpu_us_per_payment_per_validator: f64,
     verify_us_per_signature: f64,
+    /// The same while every processor verifies.
+    verify_us_busy: f64,
     /// CPU a payment and validator against the verification of its signature.
     cpu_to_verify: f64,
     finality_ms: Percentiles,
@@ -217,7 +219,7 @@ async fn measure(
     bench.prepare().await?;
     let payload = encode(&bench.cast.pay(0, PayMode::Instant, Choice::Skewed, until)).len();
     // Before the load: in it the processors are busy with the validators'.
-    let verify = verify_us_per_signature(payload);
+    let verify = (verify_us_per_signature(payload), verify_us_busy(payload));
     let pay = |choice| Kind::Pay(choice);
     let measured = match options.profile {
         Profile::Standard => bench.load(pay(Choice::Skewed), options.rate, true).await?,
@@ -420,7 +422,13 @@ impl Bench<'_> {
         Ok((view.state, view.due_at))
     }
 
-    async fn report(self, machine: Machine, payload_bytes: usize, verify: f64, measured: Measured) -> Result<Report> {
+    async fn report(
+        self,
+        machine: Machine,
+        payload_bytes: usize,
+        (verify, busy_verify): (f64, f64),
+        measured: Measured,
+    ) -> Result<Report> {
         let options = self.options;
         let Measured { mut outcome, wall, usage, blocks } = measured;
         let wanted = if options.profile == Profile::Refund { "REFUNDED" } else { "SETTLED" };
@@ -453,6 +461,7 @@ impl Bench<'_> {
             payments_per_s: round(options.payments as f64 / wall.as_secs_f64().max(1e-3), 1),
             cpu_us_per_payment_per_validator: round(cpu, 2),
             verify_us_per_signature: verify,
+            verify_us_busy: busy_verify,
             cpu_to_verify: round(cpu / verify, 2),
             finality_samples: outcome.latencies_ms.len(),
             finality_ms: Percentiles::of(&mut outcome.latencies_ms),
@@ -480,8 +489,8 @@ impl Report {
             (
                 "unavoidable",
                 format!(
-                    "{} µs to verify its signature in a batch ({} ×)",
-                    self.verify_us_per_signature, self.cpu_to_verify
+                    "{} µs to verify its signature in a batch ({} ×); {} µs with every processor busy",
+                    self.verify_us_per_signature, self.cpu_to_verify, self.verify_us_busy
                 ),
             ),
             (

@@ -468,7 +468,7 @@ impl Market {
     pub fn history(&self, account: &AccountId) -> Vec<PostingJson> {
         let (mut lines, mut cursor) = (Vec::new(), None::<String>);
         loop {
-            let page = block_on(self.client().history(account, cursor.as_deref(), Some(100))).unwrap();
+            let page = block_on(self.client().history(account, cursor.as_deref(), Some(7))).unwrap();
             lines.extend(page.entries);
             cursor = page.next_cursor;
             if cursor.is_none() {

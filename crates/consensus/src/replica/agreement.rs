@@ -13,7 +13,7 @@ use crate::message::{DecidedBlock, Message, PrePrepare, Signed, Status, Verified
 use crate::pacemaker::Ticks;
 use crate::votes::Added;
 
-use super::filter::kind_of;
+use super::filter::{Later, kind_of};
 use super::{Instance, Progress, Proposal, Replica, Tip};
 
 impl Replica {
@@ -46,14 +46,14 @@ impl Replica {
         }
     }
 
-    /// A message of a height this node has not reached. Of the next height one a validator and kind is kept; the rest
-    /// will be repeated. That this node is behind only a certificate can tell: it asks for one by telling its own height.
+    /// A message of a height this node has not reached. Of the next height one a validator and kind is kept, and one that
+    /// contradicts it; the rest will be repeated. That this node is behind only a certificate can tell: it asks for one by telling its own height.
     fn on_later(&mut self, from: ValidatorIndex, verified: Verified) {
         let height = verified.message().height();
         if self.keeps_later(from, verified.message())
             && let Some(kind) = kind_of(verified.message())
         {
-            self.next.insert((kind, from), verified.without_attachment());
+            Later::keep(self.next.entry((kind, from)), verified.without_attachment());
         }
         if self.answers_later(self.clock.ticks(), from, height) {
             self.answer(from);
@@ -315,7 +315,7 @@ impl Replica {
         self.follow();
         self.demand = false;
         self.status = None;
-        self.ready.extend(std::mem::take(&mut self.next).into_values());
+        self.ready.extend(std::mem::take(&mut self.next).into_values().flat_map(Later::into_messages));
         true
     }
 

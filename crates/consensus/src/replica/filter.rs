@@ -5,9 +5,11 @@
 //! heights and views far away and of old statuses costs its receiver no signature check, and what was not verified is
 //! never believed.
 
+use std::collections::btree_map::Entry;
+
 use vostro_types::{EvidenceKind, Time, ValidatorIndex, View, VoteKind};
 
-use crate::message::{Message, PrePrepare, Signed, Status, ViewChange, Vote};
+use crate::message::{Message, PrePrepare, Signed, Status, Verified, ViewChange, Vote};
 use crate::pacemaker::Ticks;
 use crate::votes::VIEW_WINDOW;
 
@@ -23,6 +25,48 @@ pub(super) fn kind_of(message: &Message) -> Option<u8> {
         Message::Commit(_) => Some(2),
         Message::ViewChange(_) => Some(3),
         Message::Status(_) => None,
+    }
+}
+
+/// What one validator said of one kind at the next height: its latest message, or the first two that contradict each
+/// other. Both are kept until the height comes, since this node may be the only one that heard both; then nothing more is,
+/// for an honest validator never gives two.
+#[derive(Clone, Debug)]
+pub(super) struct Later {
+    latest: Verified,
+    against: Option<Verified>,
+}
+
+impl Later {
+    pub(super) fn keep(place: Entry<'_, (u8, ValidatorIndex), Later>, message: Verified) {
+        match place {
+            Entry::Occupied(mut kept) if kept.get().is_contradicted_by(message.message()) => {
+                kept.get_mut().against = Some(message);
+            }
+            Entry::Occupied(mut kept) => kept.get_mut().latest = message,
+            Entry::Vacant(place) => {
+                place.insert(Later { latest: message, against: None });
+            }
+        }
+    }
+
+    pub(super) fn into_messages(self) -> impl Iterator<Item = Verified> {
+        std::iter::once(self.latest).chain(self.against)
+    }
+
+    fn has_room_for(&self, message: &Message) -> bool {
+        let is_higher = message.view() > self.latest.message().view();
+        self.against.is_none() && (is_higher || self.is_contradicted_by(message))
+    }
+
+    fn is_contradicted_by(&self, message: &Message) -> bool {
+        match (self.latest.message(), message) {
+            (Message::PrePrepare(a), Message::PrePrepare(b)) => a.view == b.view && a.block.id() != b.block.id(),
+            (Message::Prepare(a), Message::Prepare(b)) | (Message::Commit(a), Message::Commit(b)) => {
+                a.view == b.view && a.block != b.block
+            }
+            _ => false,
+        }
     }
 }
 
@@ -82,7 +126,7 @@ impl Replica {
     }
 
     /// Whether a message of a height above the own is worth its place: the first proposal, of votes those of the highest
-    /// view that will count there at all, and the request for the highest view.
+    /// view that will count there at all, the request for the highest view, and what contradicts one of these.
     pub(super) fn keeps_later(&self, from: ValidatorIndex, message: &Message) -> bool {
         let Some(kind) = kind_of(message).filter(|_| message.height() == self.instance.height.next()) else {
             return false;
@@ -91,7 +135,7 @@ impl Replica {
         if is_vote && message.view().0 > VIEW_WINDOW {
             return false;
         }
-        self.next.get(&(kind, from)).is_none_or(|kept| message.view() > kept.message().view())
+        self.next.get(&(kind, from)).is_none_or(|kept| kept.has_room_for(message))
     }
 
     fn ignores_vote(&self, from: ValidatorIndex, kind: VoteKind, vote: &Vote) -> bool {

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod broken;
 #[path = "../cluster/mod.rs"]
 mod cluster;
 mod host;
@@ -11,6 +12,7 @@ mod space;
 
 use std::num::NonZeroUsize;
 
+use broken::Rule;
 use space::{Bounds, Cluster};
 use stateright::{Checker, Model};
 
@@ -46,12 +48,12 @@ fn check(bounds: Bounds, depth: Option<usize>) {
 
 /// Views 0 to `last`; one faulty validator, given by its place.
 fn one_liar(who: u8, last: u8, crashes: u8) -> Bounds {
-    Bounds { n: 4, byzantine: 1 << who, last, crashes, running: false, exact: false }
+    Bounds { n: 4, byzantine: 1 << who, last, crashes, running: false, exact: false, broken: &[] }
 }
 
 /// Two faulty validators; all that honest logs hold is told apart.
 fn two_liars(byzantine: u8, last: u8) -> Bounds {
-    Bounds { n: 4, byzantine, last, crashes: 0, running: false, exact: true }
+    Bounds { n: 4, byzantine, last, crashes: 0, running: false, exact: true, broken: &[] }
 }
 
 #[test]
@@ -84,6 +86,85 @@ fn equal_places_reach_equally_many_states() {
 #[test]
 fn a_fork_by_two_of_four_names_both() {
     check(two_liars(0b1001, 1), None);
+}
+
+/// The counterexample to agreement (to validity, where execution is broken) that the checker finds without these rules.
+fn falls(broken: &'static [Rule], bounds: Bounds) {
+    let checker = Cluster::new(Bounds { broken, ..bounds }).checker().threads(2).spawn_bfs().join();
+    let found = checker.discoveries().into_iter().next();
+    println!("without {broken:?}: {} states", checker.unique_state_count());
+    let (property, path) = found.unwrap_or_else(|| panic!("without {broken:?} nothing was violated"));
+    let actions = path.into_actions();
+    println!("  {property} is violated in {} steps", actions.len());
+    actions.iter().for_each(|action| println!("    {action:?}"));
+}
+
+/// Nothing is violated without these rules.
+fn stands(broken: &'static [Rule], bounds: Bounds) {
+    let checker = Cluster::new(Bounds { broken, ..bounds }).checker().threads(2).spawn_bfs().join();
+    println!("without {broken:?}: {} states, nothing violated", checker.unique_state_count());
+    checker.assert_properties();
+}
+
+#[test]
+fn without_r1_prepare_once_the_checker_finds_a_fork() {
+    falls(&[Rule::PrepareOnce], one_liar(1, 1, 0));
+}
+
+#[test]
+fn without_r1_justification_the_checker_finds_a_fork() {
+    falls(&[Rule::Justification], one_liar(2, 1, 0));
+}
+
+/// A certificate that is not the highest needs two below it: views 0 to 2.
+#[test]
+#[ignore = "minutes"]
+fn without_r1_highest_certificate_the_checker_finds_a_fork() {
+    falls(&[Rule::HighestCertificate], one_liar(3, 2, 0));
+}
+
+#[test]
+fn without_r1_execution_the_checker_finds_an_invalid_block() {
+    falls(&[Rule::Execution], one_liar(1, 1, 0));
+}
+
+#[test]
+fn without_r2_the_checker_finds_a_fork() {
+    falls(&[Rule::CommitPrepared], one_liar(1, 1, 0));
+}
+
+/// Two rules keep a commit from being denied: the core's on the order of records, and the guard's memory. Either is enough.
+#[test]
+fn without_r2_order_and_the_guard_the_checker_finds_a_fork() {
+    falls(&[Rule::CertificateFirst, Rule::GuardRemembers], one_liar(3, 1, 1));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn without_r2_order_or_the_guard_nothing_is_violated() {
+    for who in [1, 2, 3] {
+        stands(&[Rule::CertificateFirst], one_liar(who, 1, 1));
+        stands(&[Rule::GuardRemembers], one_liar(who, 1, 1));
+    }
+}
+
+#[test]
+fn without_r3_no_vote_below_the_checker_finds_a_fork() {
+    falls(&[Rule::NoVoteBelow], one_liar(1, 1, 0));
+}
+
+#[test]
+fn without_r3_report_and_the_guard_the_checker_finds_a_fork() {
+    // the guard alone is enough
+    stands(&[Rule::Report], one_liar(1, 1, 0));
+    falls(&[Rule::Report, Rule::GuardRemembers], one_liar(1, 1, 0));
+}
+
+#[test]
+fn with_a_smaller_quorum_the_checker_finds_a_fork() {
+    falls(&[Rule::QuorumOfPrepares], one_liar(1, 1, 0));
+    falls(&[Rule::QuorumOfCommits], one_liar(1, 1, 0));
+    falls(&[Rule::QuorumOfClaims], one_liar(1, 1, 0));
 }
 
 #[test]
@@ -129,6 +210,7 @@ fn by_hand() {
         crashes: get("VOSTRO_CRASHES", 0),
         running: get("VOSTRO_RUNNING", 0) == 1,
         exact: get("VOSTRO_EXACT", 0) == 1,
+        broken: &[],
     };
     check(bounds, number("VOSTRO_DEPTH").map(usize::from));
 }

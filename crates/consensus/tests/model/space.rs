@@ -8,6 +8,7 @@ use vostro_consensus::{Effect, GuardMark, Input, Message, Record, Replica, Testi
 use vostro_crypto::{Hash, sha256};
 use vostro_types::{Time, ValidatorIndex, View, VoteKind};
 
+use crate::broken::{Rule, shown};
 use crate::host::{BAD, Change, Disk, H, Heard, Host, Names, Proof, Proposal, bits};
 
 const BLOCKS: u8 = 3;
@@ -26,6 +27,14 @@ pub struct Bounds {
     pub running: bool,
     /// Whether certificates and justifications are told apart by their signers.
     pub exact: bool,
+    /// Rules that do not hold.
+    pub broken: &'static [Rule],
+}
+
+impl Bounds {
+    fn breaks(&self, rule: Rule) -> bool {
+        self.broken.contains(&rule)
+    }
 }
 
 /// All that a validator has said and holds.
@@ -45,6 +54,8 @@ struct Local {
     replica: Option<(Replica, Time)>,
     view: u8,
     said: Said,
+    /// Certificates on its disk.
+    holds: Vec<Proof>,
     /// Contradicts itself, or holds a certificate that does not verify.
     broken: bool,
     /// Prepared a block that does not execute.
@@ -104,7 +115,7 @@ impl Eq for Action {}
 
 impl Cluster {
     pub fn new(bounds: Bounds) -> Cluster {
-        let names = Names::new(bounds.n);
+        let names = Names { gullible: bounds.breaks(Rule::Execution), ..Names::new(bounds.n) };
         let (table, steps, decisions, verdicts) = Default::default();
         Cluster { bounds, names, table, steps, decisions, verdicts }
     }
@@ -116,6 +127,11 @@ impl Cluster {
 
     fn quorum(&self) -> usize {
         self.names.chain.set.quorum()
+    }
+
+    /// How many must really have signed where the core asks for a quorum.
+    fn signers(&self, of: Rule) -> usize {
+        self.quorum() - usize::from(self.bounds.breaks(of))
     }
 
     fn primary(&self, view: u8) -> u8 {
@@ -140,26 +156,26 @@ impl Cluster {
 
     /// What tells a disk from others.
     fn trace(&self, disk: &Disk, exact: bool) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for record in &disk.records {
-            if exact {
-                bytes.extend(record.encode());
-                continue;
-            }
-            // what was said, and whether a proposal was a fresh one; not who signed for it
-            let (kind, signed) = match record {
-                Record::Own(signed) => (0, signed),
-                Record::Accepted(signed) => (1, signed),
-                Record::Prepared(certificate) => {
-                    bytes.extend([2, certificate.view.0 as u8, self.names.number(certificate.block)]);
-                    continue;
-                }
-            };
-            let fresh = matches!(&signed.message, Message::PrePrepare(p) if p.is_fresh());
-            bytes.extend([kind, u8::from(fresh)]);
-            bytes.extend(signed.message.statement().bytes(&self.names.chain.hash, &self.names.chain.set));
-        }
+        let mut bytes: Vec<u8> = disk.records.iter().flat_map(|record| self.trace_of(record, exact)).collect();
         bytes.extend(disk.mark.iter().flat_map(|mark| mark.encode()));
+        bytes
+    }
+
+    fn trace_of(&self, record: &Record, exact: bool) -> Vec<u8> {
+        if exact {
+            return record.encode();
+        }
+        // what was said, and whether a proposal was a fresh one; not who signed for it
+        let (kind, signed) = match record {
+            Record::Own(signed) => (0, signed),
+            Record::Accepted(signed) => (1, signed),
+            Record::Prepared(certificate) => {
+                return vec![2, certificate.view.0 as u8, self.names.number(certificate.block)];
+            }
+        };
+        let fresh = matches!(&signed.message, Message::PrePrepare(p) if p.is_fresh());
+        let mut bytes = vec![kind, u8::from(fresh)];
+        bytes.extend(signed.message.statement().bytes(&self.names.chain.hash, &self.names.chain.set));
         bytes
     }
 
@@ -187,7 +203,11 @@ impl Cluster {
         let mut said = Said::default();
         let mut testimony = Testimony::new(chain, set, H);
         let mut broken = false;
+        let mut holds = Vec::new();
         for record in &disk.records {
+            if let Record::Prepared(certificate) = record {
+                holds.push(self.names.proof_of(certificate));
+            }
             let Record::Own(signed) = record else {
                 // Of proposals that differ in claims alone one stands for all, so claims in it are not for use here.
                 broken |= !Testimony::new(chain, set, H).add_record(record);
@@ -211,7 +231,7 @@ impl Cluster {
             Some((core, _)) => core.view(),
             None => Host::boot(&self.names, who, &disk).replica.view(),
         };
-        Local { who, disk, replica, view: view.0 as u8, said, broken, invalid }
+        Local { who, disk, replica, view: view.0 as u8, said, holds, broken, invalid }
     }
 
     /// Every reachable state, without the signers of certificates and justifications.
@@ -237,8 +257,9 @@ impl Cluster {
             return outcome.clone();
         }
         let local = self.local(from);
-        let mut host = self.host(&local, heard == &Heard::Nothing);
+        let mut host = self.host(&local, heard);
         host.hear(heard);
+        self.tell_truth(&local, &mut host);
         let within = |disk: &Disk| {
             disk.records.iter().all(|r| match r {
                 Record::Own(signed) => signed.message.view().0 <= u64::from(self.bounds.last),
@@ -269,11 +290,43 @@ impl Cluster {
         self.steps.write().unwrap().entry(key).or_insert(outcome).clone()
     }
 
-    fn host(&self, local: &Local, restart: bool) -> Host<'_> {
+    fn host(&self, local: &Local, heard: &Heard) -> Host<'_> {
         match &local.replica {
-            Some((core, now)) if !restart => Host::resume(&self.names, core.clone(), &local.disk, *now),
-            _ => Host::boot(&self.names, local.who, &local.disk),
+            Some((core, now)) if heard != &Heard::Nothing => Host::resume(&self.names, core.clone(), &local.disk, *now),
+            _ => {
+                let disk = shown(&self.names, self.bounds.broken, local.who, &local.disk, heard);
+                Host::boot(&self.names, local.who, &disk)
+            }
         }
+    }
+
+    /// Puts back on the disk what the core was not shown.
+    fn tell_truth(&self, before: &Local, host: &mut Host) {
+        if self.bounds.broken.is_empty() {
+            return;
+        }
+        let exact = self.bounds.exact;
+        let restore = |disk: &mut Disk| {
+            let shown = std::mem::replace(disk, before.disk.clone());
+            for record in shown.records {
+                let trace = self.trace_of(&record, exact);
+                if !disk.records.iter().any(|known| self.trace_of(known, exact) == trace) {
+                    disk.records.push(record);
+                }
+            }
+            let position = |mark: &Option<GuardMark>| mark.map(|mark| mark.position);
+            if position(&shown.mark) >= position(&disk.mark) {
+                disk.mark = shown.mark;
+            }
+        };
+        if self.bounds.breaks(Rule::CertificateFirst) {
+            let mut torn = host.disk.clone();
+            let new = torn.records.split_off(before.disk.records.len().min(torn.records.len()));
+            torn.records.extend(new.into_iter().filter(|record| !matches!(record, Record::Prepared(_))));
+            host.crashes.push(torn);
+        }
+        host.crashes.iter_mut().for_each(restore);
+        restore(&mut host.disk);
     }
 
     /// Whether the core, given a quorum of commits, decides that block with a certificate that verifies.
@@ -282,7 +335,7 @@ impl Cluster {
             return *known;
         }
         let local = self.local(id);
-        let mut host = self.host(&local, false);
+        let mut host = self.host(&local, &Heard::Build(0));
         for who in bits(committers & !(1 << local.who)) {
             host.input(Input::Message(self.names.vote(VoteKind::Commit, who, view, block)));
         }
@@ -331,7 +384,7 @@ impl Cluster {
         for view in 0..=self.bounds.last {
             for block in 0..BLOCKS {
                 let voters = self.voters(all, VoteKind::Commit, view, block);
-                if voters.count_ones() as usize >= self.quorum() {
+                if voters.count_ones() as usize >= self.signers(Rule::QuorumOfCommits) {
                     found.push((view, block, voters));
                 }
             }
@@ -345,7 +398,12 @@ impl Cluster {
         for view in 0..below {
             for block in 0..BLOCKS {
                 let voters = self.voters(all, VoteKind::Prepare, view, block);
-                let signers = self.subsets(voters, self.quorum());
+                let mut signers = self.subsets(voters, self.signers(Rule::QuorumOfPrepares));
+                let holds = |l: &Local| l.holds.iter().any(|held| (held.view, held.block) == (view, block));
+                if signers.is_empty() && all.iter().flatten().any(|l| holds(l)) {
+                    // a rule is broken: it verifies, and not all of them signed it
+                    signers.push(0);
+                }
                 found.extend(signers.into_iter().map(|signers| Proof { view, block, signers }));
             }
         }
@@ -358,8 +416,8 @@ impl Cluster {
         if self.bounds.exact { sized.collect() } else { sized.take(1).collect() }
     }
 
-    /// Proposals a Byzantine primary can make and justify.
-    fn lies(&self, all: &[Option<Arc<Local>>], view: u8) -> Vec<Proposal> {
+    /// Proposals a Byzantine primary can make and justify; where justification is broken, others too to who is in the view.
+    fn lies(&self, all: &[Option<Arc<Local>>], view: u8, is_own: bool) -> Vec<Proposal> {
         let fresh = |claims: Vec<_>| {
             (0..BLOCKS).map(move |block| Proposal { view, block, carried: None, claims: claims.clone() })
         };
@@ -370,7 +428,13 @@ impl Cluster {
         for claims in self.claims(all, view, None) {
             found.extend(fresh(claims));
         }
+        if self.bounds.breaks(Rule::Justification) && is_own {
+            found.extend(fresh(Vec::new()));
+        }
         for proof in self.proofs(all, view) {
+            if self.bounds.breaks(Rule::HighestCertificate) && is_own {
+                found.push(Proposal { view, block: proof.block, carried: Some(proof), claims: Vec::new() });
+            }
             for claims in self.claims(all, view, Some(proof)) {
                 found.push(Proposal { view, block: proof.block, carried: Some(proof), claims });
             }
@@ -397,7 +461,8 @@ impl Cluster {
         let mask: u8 = possible.keys().fold(0, |mask, who| mask | 1 << who);
         let reaches =
             |claims: &Claims| claims.iter().filter_map(|(_, at)| *at).map(|at| at.0).max() == top.map(|at| at.0);
-        let sized = (1..=mask).filter(|s| s & !mask == 0 && s.count_ones() as usize == self.quorum());
+        let sized =
+            (1..=mask).filter(|s| s & !mask == 0 && s.count_ones() as usize == self.signers(Rule::QuorumOfClaims));
         let all = sized.map(|s| bits(s).map(|who| (who, possible[&who])).collect()).filter(reaches);
         if self.bounds.exact { all.collect() } else { all.take(1).collect() }
     }
@@ -427,21 +492,23 @@ impl Cluster {
         if view == 0 && self.primary(0) == me && !spoke(0) {
             heard.extend([0, 1].map(Heard::Build));
         }
-        for in_view in view..=last {
+        let back = self.bounds.breaks(Rule::NoVoteBelow);
+        for in_view in if back { 0 } else { view }..=last {
             let proposals = match &all[usize::from(self.primary(in_view))] {
                 Some(primary) if primary.who == me => Vec::new(),
                 Some(primary) => primary.said.proposals[usize::from(in_view)].clone(),
-                None => self.lies(all, in_view),
+                None => self.lies(all, in_view, in_view == view),
             };
             heard.extend(proposals.into_iter().map(Heard::Propose));
         }
-        for block in 0..BLOCKS {
-            let others = self.voters(all, VoteKind::Prepare, view, block) & !(1 << me);
-            let mine = local.said.prepares[usize::from(view)] & (1 << block) != 0;
-            let done = local.said.commits[usize::from(view)] & (1 << block) != 0;
-            if mine && !done {
-                let from = self.subsets(others, self.quorum() - 1);
-                heard.extend(from.into_iter().map(|from| Heard::Prepares { view, block, from }));
+        for in_view in if back { 0 } else { view }..=view {
+            for block in 0..BLOCKS {
+                let mine = local.said.prepares[usize::from(in_view)] & (1 << block) != 0;
+                let done = local.said.commits[usize::from(in_view)] & (1 << block) != 0;
+                if mine && !done {
+                    let from = self.quorums_with(me, all, in_view, block);
+                    heard.extend(from.into_iter().map(|from| Heard::Prepares { view: in_view, block, from }));
+                }
             }
         }
         self.hear_changes(local, all, &mut heard);
@@ -449,6 +516,18 @@ impl Cluster {
             heard.iter_mut().for_each(|heard| self.by_others(me, heard));
         }
         heard
+    }
+
+    /// Others whose prepares and that of `me` make a certificate.
+    fn quorums_with(&self, me: u8, all: &[Option<Arc<Local>>], view: u8, block: u8) -> Vec<u8> {
+        let others = self.voters(all, VoteKind::Prepare, view, block) & !(1 << me);
+        let everyone = (0..self.bounds.n as u8).fold(0, |mask, i| mask | 1 << i) & !(1 << me);
+        let needed = self.signers(Rule::QuorumOfPrepares) - 1;
+        if self.bounds.breaks(Rule::CommitPrepared) || needed + 1 < self.quorum() {
+            let enough = self.bounds.breaks(Rule::CommitPrepared) || others.count_ones() as usize >= needed;
+            return if enough { self.subsets(everyone, self.quorum() - 1) } else { Vec::new() };
+        }
+        self.subsets(others, needed)
     }
 
     /// Puts others in the place of all signers. A core looks for its own signature in what it hears, and one that has not
@@ -474,13 +553,25 @@ impl Cluster {
 
     fn hear_changes(&self, local: &Local, all: &[Option<Arc<Local>>], heard: &mut Vec<Heard>) {
         let (me, view, last) = (local.who, local.view, self.bounds.last);
-        if view == 0 && last > 0 {
+        // A crash may keep the guard's mark of a request and lose the request: then the view counts as entered, and three
+        // others are needed for what is otherwise done by an own request and two more.
+        let asked = !local.said.changes[usize::from(view)].is_empty();
+        if view < last && !asked {
             heard.push(Heard::TimeOut(Vec::new()));
         }
         let others: Vec<u8> = (0..self.bounds.n as u8).filter(|i| *i != me).collect();
         // pairs of view-changes for `low` and `high`, by two others
         let pairs = |low: u8, high: u8| {
             let mut found = Vec::new();
+            if self.bounds.breaks(Rule::QuorumOfClaims) {
+                // one other is enough, and the second was never signed
+                for a in &others {
+                    let b = others.iter().find(|b| *b != a).copied().unwrap_or_default();
+                    let forged = Change { who: b, view: high, prepared: None };
+                    found.extend(self.changes_of(all, *a, low).into_iter().map(|first| vec![first, forged]));
+                }
+                return found;
+            }
             for a in &others {
                 for b in others.iter().filter(|b| *b != a && (low != high || a < *b)) {
                     for first in self.changes_of(all, *a, low) {
@@ -493,20 +584,36 @@ impl Cluster {
             found
         };
         // An own request and two more enter the view; one of them for a later view justifies no proposal, and so the
-        // primary too may let its view pass.
+        // primary too may let its view pass. With two for this view it proposes on the way if one of them reports a
+        // certificate: then which two they are makes a difference.
+        let ways = |low: u8, highs: std::ops::RangeInclusive<u8>| {
+            let split = highs.flat_map(|high| pairs(low, high)).next();
+            let count = if split.is_none() && self.primary(low) == me { usize::MAX } else { 1 };
+            match split {
+                Some(split) => vec![split],
+                None => pairs(low, low).into_iter().take(count).collect(),
+            }
+        };
         if view > 0 && view < last {
-            let split = pairs(view, view + 1).into_iter().next();
-            let any = split.or_else(|| pairs(view, view).into_iter().next());
-            heard.extend(any.map(Heard::TimeOut));
+            heard.extend(ways(view, view + 1..=view + 1).into_iter().map(Heard::TimeOut));
         }
         for target in view + 1..=last {
-            let split = (target + 1..=last + 1).flat_map(|high| pairs(target, high)).next();
-            let any = split.or_else(|| pairs(target, target).into_iter().next());
-            heard.extend(any.map(|changes| Heard::Changes { changes, build: None }));
+            let found = ways(target, target + 1..=last + 1).into_iter();
+            heard.extend(found.map(|changes| Heard::Changes { changes, build: None }));
         }
         let spoke = !local.said.proposals[usize::from(view)].is_empty();
         if view > 0 && self.primary(view) == me && !spoke {
-            for changes in pairs(view, view) {
+            let quorums = if asked {
+                pairs(view, view)
+            } else {
+                let third = |pair: &Vec<Change>| {
+                    let rest = others.iter().filter(|c| pair[1].who < **c);
+                    rest.flat_map(|c| self.changes_of(all, *c, view)).collect::<Vec<_>>()
+                };
+                let join = |pair: Vec<Change>| third(&pair).into_iter().map(move |c| [pair.clone(), vec![c]].concat());
+                pairs(view, view).into_iter().flat_map(join).collect()
+            };
+            for changes in quorums {
                 let carried = changes.iter().any(|c| c.prepared.is_some());
                 let own = local.said.changes[usize::from(view)].iter().any(|p| p.is_some());
                 let builds = if carried || own { vec![None] } else { vec![Some(0), Some(1)] };
@@ -606,6 +713,12 @@ impl Model for Cluster {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
+        if !self.bounds.broken.is_empty() {
+            let agreement = Property::always("agreement", |m: &Self, s: &State| !m.forked(s));
+            let validity =
+                Property::always("validity", |m: &Self, s: &State| !m.all(s).iter().flatten().any(|l| l.invalid));
+            return vec![if self.bounds.breaks(Rule::Execution) { validity } else { agreement }];
+        }
         let mut all: Vec<Property<Self>> = vec![
             Property::always("no honest validator contradicts itself", |m: &Self, s: &State| {
                 !m.all(s).iter().flatten().any(|local| local.broken)

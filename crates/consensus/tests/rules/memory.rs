@@ -1,9 +1,10 @@
 //! What a replica keeps, and what it forgets to stay within bounds.
 
-use vostro_consensus::{Message, VIEW_WINDOW, Vote};
+use vostro_consensus::{Effect, EvidenceKind, Input, Message, VIEW_WINDOW, Vote};
 use vostro_crypto::Hash;
 use vostro_types::{BlockId, Height, View};
 
+use crate::cluster::chain::START;
 use crate::solo::{Solo, World, asked, decides, status};
 
 /// Blocks of one height that are kept, as `docs/protocol.md` says.
@@ -73,4 +74,89 @@ fn a_block_that_a_certificate_names_is_the_last_to_go() {
         let said = status(&twin.world, &twin.world.block(tag));
         assert_eq!(!decides(&twin.hear(2, said)).is_empty(), kept, "block {tag}");
     }
+}
+
+/// A vote of height 2.
+fn vote(view: u64, block: u8) -> Vote {
+    Vote { height: Height(2), view: View(view), block: BlockId(Hash([block; 32])) }
+}
+
+/// A proposal of height 2 in view 0, whose primary is validator 2.
+fn proposal(solo: &Solo, parent: BlockId, tag: u8) -> Message {
+    World::fresh(&solo.world.chain.block(Height(2), parent, START.plus(2), Hash([tag; 32])), 0, None)
+}
+
+/// Decides height 1; whom the evidence names that comes of it, each with proof.
+fn accused_at_height_two(solo: &mut Solo) -> Vec<(u16, EvidenceKind)> {
+    let decided = solo.world.decided(&solo.world.block(1), 0);
+    let effects = solo.step(Input::Synced(decided));
+    assert_eq!(solo.replica.height(), Height(2));
+    let named = |effect: &Effect| match effect {
+        Effect::Evidence(evidence) => {
+            evidence.clone().verify(&solo.world.chain.hash, &solo.world.chain.set).unwrap();
+            Some((evidence.validator.0, evidence.kind()))
+        }
+        _ => None,
+    };
+    effects.iter().filter_map(named).collect()
+}
+
+#[test]
+fn two_votes_of_the_next_height_that_contradict_are_evidence_when_it_comes() {
+    for kind in [Message::Prepare as fn(Vote) -> Message, Message::Commit] {
+        let mut solo = Solo::new(Some(0));
+        for block in [1, 2] {
+            let effects = solo.hear(3, kind(vote(0, block)));
+            assert!(!effects.iter().any(|e| matches!(e, Effect::Evidence(_))), "not before its height");
+        }
+        assert_eq!(accused_at_height_two(&mut solo), [(3, EvidenceKind::Votes)]);
+    }
+}
+
+#[test]
+fn two_proposals_of_the_next_height_are_evidence_when_it_comes() {
+    let mut solo = Solo::new(Some(0));
+    let parent = solo.world.block(1).id();
+    for tag in [1, 2] {
+        let message = proposal(&solo, parent, tag);
+        solo.hear(2, message);
+    }
+    assert_eq!(accused_at_height_two(&mut solo), [(2, EvidenceKind::Proposals)]);
+}
+
+#[test]
+fn what_does_not_contradict_at_the_next_height_accuses_nobody() {
+    let mut solo = Solo::new(Some(0));
+    let parent = solo.world.block(1).id();
+    for _ in 0..2 {
+        let message = proposal(&solo, parent, 1);
+        solo.hear(2, message);
+        solo.hear(3, Message::Prepare(vote(0, 1)));
+        solo.hear(3, Message::Commit(vote(0, 2)));
+        // another view replaces
+        solo.hear(3, Message::Prepare(vote(1, 2)));
+        solo.hear(3, Message::Prepare(vote(0, 3)));
+    }
+    assert_eq!(accused_at_height_two(&mut solo), []);
+}
+
+/// Two of a kind that contradict each other fill their place: neither a later view nor a third block drives them out.
+#[test]
+fn a_contradiction_of_the_next_height_is_kept_and_nothing_beside_it() {
+    let mut solo = Solo::new(None);
+    for block in [1, 2] {
+        let message = solo.world.signed(3, Message::Prepare(vote(0, block)));
+        assert!(!solo.replica.ignores(solo.now, &message));
+        solo.hear(3, message.message);
+    }
+    let before = format!("{:?}", solo.replica).len();
+    for (view, block) in [(0, 1), (0, 2), (0, 3), (1, 1), (VIEW_WINDOW, 4)] {
+        let message = solo.world.signed(3, Message::Prepare(vote(view, block)));
+        assert!(solo.replica.ignores(solo.now, &message), "view {view}, block {block}");
+        solo.hear(3, message.message);
+    }
+    assert_eq!(format!("{:?}", solo.replica).len(), before);
+    let other = solo.world.signed(3, Message::Commit(vote(0, 1)));
+    assert!(!solo.replica.ignores(solo.now, &other), "another kind has its own place");
+    assert_eq!(accused_at_height_two(&mut solo), [(3, EvidenceKind::Votes)]);
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use vostro_execution::{Layered, Overlay, StateRead};
+use vostro_execution::Overlay;
 use vostro_settlement::{BlockContext, read};
 use vostro_types::transaction::MAX_VALIDITY_MS;
 use vostro_types::{Outcome, VerifiedTransaction};
@@ -99,10 +99,9 @@ impl Engine {
     /// Tries the transaction on the state at the tip: whether those who signed may do it. Nothing else of the outcome
     /// counts, for the state will be another when a block holds it.
     pub(super) fn standing(&self, transaction: &VerifiedTransaction) -> Standing {
-        let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|layer| &*layer.changes));
-        let mut scratch = Overlay::new(&layered);
         let context = BlockContext { height: self.tip.1.next(), time: self.now.max(self.tip.2.plus(1)) };
-        match vostro_settlement::apply(&context, transaction, &mut scratch).outcome {
+        let receipt = self.at_tip(|state| vostro_settlement::apply(&context, transaction, &mut Overlay::new(state)));
+        match receipt.outcome {
             Outcome::Applied | Outcome::Replayed { .. } => Standing::Acts,
             Outcome::Rejected { code, about } if AUTHORITY.contains(&code) => {
                 Standing::MayNot { code, about: Missing(about) }

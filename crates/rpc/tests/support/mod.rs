@@ -193,7 +193,7 @@ impl FakeNode {
             signatures: (0..3).map(|i| (ValidatorIndex(i), secret(100 + i as u8).sign(&message))).collect(),
         };
         let block = Block { header, transactions, evidence };
-        inner.blocks.push(Arc::new(StoredBlock { block, certificate, receipts }));
+        inner.blocks.push(Arc::new(StoredBlock { block: Arc::new(block), certificate, receipts }));
         self.moved.notify_waiters();
     }
 }

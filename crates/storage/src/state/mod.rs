@@ -140,20 +140,16 @@ impl State {
     /// # Errors
     /// [`StorageError::OutOfOrder`] and [`StorageError::TooLarge`] change nothing; [`StorageError::Stopped`] follows
     /// a failure of the store.
-    pub fn apply(
+    pub fn apply<K: AsRef<[u8]>>(
         &mut self,
         height: u64,
-        changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+        changes: impl IntoIterator<Item = (K, Option<Vec<u8>>)>,
         index: Vec<IndexChange>,
     ) -> Result<(), StorageError> {
         let shared = &self.reader.shared;
-        let mut batch = Changes::new();
-        for (key, value) in changes {
-            batch.insert(Table::State.key(&key), value);
-        }
-        for change in index {
-            batch.insert(change.table.key(&change.key), change.value);
-        }
+        let changes = changes.into_iter().map(|(key, value)| (Table::State.key(key.as_ref()), value));
+        let index = index.into_iter().map(|change| (change.table.key(&change.key), change.value));
+        let batch: Changes = changes.chain(index).collect();
         check_changes(&batch)?;
         let mut control = shared.control();
         if let Some(tip) = control.tip

@@ -44,9 +44,16 @@ impl Overlay {
     }
 
     pub(super) fn insert(&mut self, height: u64, changes: Changes) {
+        self.height = Some(height);
+        let entry_bytes = |key: &Vec<u8>| ENTRY_OVERHEAD + key.len();
+        if self.front.is_empty() {
+            self.front_bytes = changes.iter().map(|(key, value)| entry_bytes(key) + value_bytes(value.as_ref())).sum();
+            self.front = changes;
+            return;
+        }
         for (key, value) in changes {
             let size = value_bytes(value.as_ref());
-            let entry = ENTRY_OVERHEAD + key.len();
+            let entry = entry_bytes(&key);
             match self.front.insert(key, value) {
                 Some(old) => {
                     self.front_bytes = self.front_bytes.saturating_sub(value_bytes(old.as_ref()));
@@ -55,7 +62,6 @@ impl Overlay {
             }
             self.front_bytes = self.front_bytes.saturating_add(size);
         }
-        self.height = Some(height);
     }
 
     /// Turns the front into the flushing half and returns it. The half before it must be in the store.
