@@ -1,43 +1,47 @@
 //! The thread that runs the engine: feeds it events and carries its actions out in order.
 //!
 //! Invariant: a block's effects are seen by clients (state, indexes, waiters) only after the log writer has reported
-//! the block durable, and every write reaches the log in the order in which the engine asked for it.
+//! the block durable, and every write reaches the log in the order in which the engine asked for it. The engine may wait
+//! for the log writer, never the log writer for the engine ([`crate::under_way`]).
 //!
 //! ```text
-//!   network task ─┐                         ┌─► log writer thread ─► reports ─┐
-//!   RPC ──────────┼─► events (bounded) ─► engine thread ─► network handle     │
-//!   timers ───────┘          ▲              └─► state, indexes, waiters       │
-//!                            └─────────────────────────────────────────────────┘
+//!   network task ─┐                         ┌─► log writer thread ─► reports (before events) ─┐
+//!   RPC ──────────┼─► events (bounded) ─► engine thread ─► network handle                       │
+//!   timers ───────┘          ▲              └─► state, indexes, waiters                         │
+//!                            └───────────────────────────────────────────────────────────────────┘
 //! ```
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use color_eyre::eyre::{Result, WrapErr};
-use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 use vostro_consensus::{Record, Seq, To};
 use vostro_engine::chain::MAX_RECEIPTS;
 use vostro_engine::{Action, Committed, Engine, Event};
-use vostro_network::{Channel, PeerId, RequestId};
+use vostro_network::{Channel, PeerId, RequestId, Room};
 use vostro_storage::log::MAX_RECORD;
 use vostro_storage::state::State;
 use vostro_storage::{Journal, Report, Write, Writer};
 use vostro_types::codec::{MAX_BLOCK, encode};
-use vostro_types::{Time, ValidatorIndex, VerifiedTransaction};
+use vostro_types::{Time, TxId, ValidatorIndex, VerifiedEvidence, VerifiedTransaction};
 
 use crate::cpu::{EngineMeter, timed};
 use crate::delay::Outbox;
 use crate::index::index_changes;
 use crate::metrics::Part;
+use crate::net::Turn;
 use crate::shared::{AdmitReply, Shared};
 use crate::signer;
+use crate::under_way::{REPORTS, UnderWay};
 
 /// A decided block is stored whole, or the node stops: block, receipts, and 1 MiB for certificate and lengths fit a record.
 const _: () = assert!(MAX_BLOCK + MAX_RECEIPTS + (1 << 20) <= MAX_RECORD);
 
-/// Events that may wait for the engine; above it the network and RPC wait.
-pub const EVENT_QUEUE: usize = 4096;
+/// Events that may wait for the engine; above it the network and RPC wait. A flood of one peer delays the others' messages
+/// by so many of its own. What the events hold is bounded where it came in: messages by the room of their peer, batches by
+/// their turns at verification, submissions by the bytes of requests that RPC takes in.
+pub const EVENT_QUEUE: usize = 512;
 /// Waiting submissions that are handed to the engine as one.
 const COALESCE: usize = 256;
 /// How often expired transactions leave the list of pending ones.
@@ -49,6 +53,24 @@ const PRUNE_INTERVAL: u64 = 64;
 pub enum Msg {
     /// An event as it is.
     Event(Event),
+    /// A message of the ordering protocol, as [`Event::Message`].
+    Heard {
+        /// Which validator's connection brought it.
+        from: Option<ValidatorIndex>,
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// Its place among what waits of its peer.
+        room: Room,
+    },
+    /// What a peer sent and the node verified, as [`Event::Accused`] and [`Event::Gossiped`].
+    Gossip {
+        /// Evidence.
+        evidence: Vec<VerifiedEvidence>,
+        /// Transactions.
+        transactions: Vec<VerifiedTransaction>,
+        /// Its place among what waits of all peers.
+        turn: Turn,
+    },
     /// Transactions from RPC, with the way to answer.
     Submit {
         /// Verified.
@@ -73,6 +95,14 @@ pub fn wall_time() -> Time {
     Time(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
+fn bytes_of(write: &Write) -> usize {
+    match write {
+        Write::Consensus { payload, .. } | Write::Guard(payload) => payload.len(),
+        Write::Block { block, certificate, receipts, .. } => block.len() + certificate.len() + receipts.len(),
+        Write::PruneConsensus { .. } => 0,
+    }
+}
+
 /// What waits for a ticket of the log writer.
 enum Waiting {
     Seq(Seq),
@@ -89,11 +119,12 @@ pub struct Host {
     meter: Arc<EngineMeter>,
     peers: Arc<Peers>,
     shared: Arc<Shared>,
-    next_ticket: u64,
-    waiting: VecDeque<(u64, Waiting)>,
-    submissions: BTreeMap<u64, (AdmitReply, Vec<vostro_types::TxId>)>,
+    under_way: UnderWay<Waiting>,
+    /// Who waits for the answer to the submission under way: the step that takes it gives the answer.
+    submission: Option<(u64, AdmitReply, Vec<TxId>)>,
     next_submission: u64,
-    requests: Vec<(RequestId, ValidatorIndex)>,
+    /// The engine asks one peer at a time.
+    request: Option<(RequestId, ValidatorIndex)>,
     wake: Option<Time>,
     halted: Option<String>,
     stopping: bool,
@@ -171,8 +202,7 @@ pub fn channel() -> (Sender<Msg>, Receiver<Msg>) {
 /// # Errors
 /// If the operating system refuses a thread.
 pub fn start(parts: Parts, sender: Sender<Msg>, events: Receiver<Msg>) -> Result<Running> {
-    // Reports are bounded by the tickets under way; this channel never makes the log writer wait for the engine.
-    let (report, reports) = unbounded();
+    let (report, reports) = bounded(REPORTS);
     let writer = Writer::start(parts.journal, move |r| {
         let _ = report.send(r);
     })?;
@@ -187,11 +217,10 @@ pub fn start(parts: Parts, sender: Sender<Msg>, events: Receiver<Msg>) -> Result
         meter,
         peers: parts.peers,
         shared: parts.shared,
-        next_ticket: 1,
-        waiting: VecDeque::new(),
-        submissions: BTreeMap::new(),
+        under_way: UnderWay::default(),
+        submission: None,
         next_submission: 1,
-        requests: Vec::new(),
+        request: None,
         wake: None,
         halted: None,
         stopping: false,
@@ -216,21 +245,33 @@ impl Host {
         let mut swept = Instant::now();
         loop {
             let pause = self.wake.map_or(SWEEP_INTERVAL, |at| Duration::from_millis(at.since(wall_time())));
-            select! {
-                recv(reports) -> report => match report {
+            let pause = pause.min(SWEEP_INTERVAL);
+            if let Ok(report) = reports.try_recv() {
+                self.report(report)?;
+            } else if !self.under_way.has_room() {
+                // Whatever comes next could lead to more writes: first the disk has to get on.
+                match reports.recv_timeout(SWEEP_INTERVAL) {
                     Ok(report) => self.report(report)?,
-                    Err(_) => color_eyre::eyre::bail!("the log writer is gone"),
-                },
-                recv(events) -> msg => match msg {
-                    Ok(msg) => self.message(msg, events)?,
-                    Err(_) => self.stopping = true,
-                },
-                default(pause.min(SWEEP_INTERVAL)) => {}
+                    Err(RecvTimeoutError::Timeout) => continue,
+                    Err(RecvTimeoutError::Disconnected) => color_eyre::eyre::bail!("the log writer is gone"),
+                }
+            } else {
+                select! {
+                    recv(reports) -> report => match report {
+                        Ok(report) => self.report(report)?,
+                        Err(_) => color_eyre::eyre::bail!("the log writer is gone"),
+                    },
+                    recv(events) -> msg => match msg {
+                        Ok(msg) => self.message(msg, events)?,
+                        Err(_) => self.stopping = true,
+                    },
+                    default(pause) => {}
+                }
             }
             if self.stopping {
                 return self.drain(reports);
             }
-            if self.wake.is_some_and(|at| at <= wall_time()) {
+            if self.under_way.has_room() && self.wake.is_some_and(|at| at <= wall_time()) {
                 self.wake = None;
                 self.step(Event::Tick)?;
             }
@@ -247,7 +288,7 @@ impl Host {
 
     /// Waits for what was handed to the writer, so that nothing decided is left to a replay.
     fn drain(&mut self, reports: &Receiver<Report>) -> Result<()> {
-        while !self.waiting.is_empty() {
+        while !self.under_way.is_empty() {
             let report = reports.recv().wrap_err("the log writer is gone")?;
             if let Report::Persisted { ticket, consensus_next } = report {
                 self.finish(ticket, consensus_next, false)?;
@@ -267,6 +308,20 @@ impl Host {
     fn message(&mut self, msg: Msg, events: &Receiver<Msg>) -> Result<()> {
         match msg {
             Msg::Event(event) => self.step(event),
+            Msg::Heard { from, bytes, room } => {
+                let done = self.step(Event::Message { from, bytes });
+                // Only now the peer may send more.
+                drop(room);
+                done
+            }
+            Msg::Gossip { evidence, transactions, turn } => {
+                if !evidence.is_empty() {
+                    self.step(Event::Accused { evidence })?;
+                }
+                let done = self.step(Event::Gossiped { transactions });
+                drop(turn);
+                done
+            }
             Msg::Submit { transactions, reply } => {
                 let mut next = Some((transactions, reply));
                 // Submissions that wait together are gossiped together.
@@ -287,7 +342,7 @@ impl Host {
                 let ticket = self.next_submission;
                 self.next_submission += 1;
                 let ids = all.iter().map(VerifiedTransaction::id).collect();
-                self.submissions.insert(ticket, (AdmitReply::merged(ticket_replies), ids));
+                self.submission = Some((ticket, AdmitReply::merged(ticket_replies), ids));
                 self.step(Event::Submitted { ticket, transactions: all })?;
                 match after {
                     // What was taken out too much has its turn now; a stop is honoured by the caller.
@@ -300,8 +355,7 @@ impl Host {
                 }
             }
             Msg::Answer { id, bytes } => {
-                let Some(at) = self.requests.iter().position(|(request, _)| *request == id) else { return Ok(()) };
-                let (_, from) = self.requests.swap_remove(at);
+                let Some((_, from)) = self.request.take_if(|(request, _)| *request == id) else { return Ok(()) };
                 self.step(Event::SyncAnswer { from, bytes })
             }
             Msg::Stop => {
@@ -324,9 +378,8 @@ impl Host {
     }
 
     fn ticket(&mut self, waiting: Waiting, writes: Vec<Write>) -> Result<()> {
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        self.waiting.push_back((ticket, waiting));
+        let bytes = writes.iter().map(bytes_of).sum();
+        let ticket = self.under_way.add(bytes, waiting)?;
         Ok(self.writer.submit(ticket, writes)?)
     }
 
@@ -364,13 +417,13 @@ impl Host {
                 Action::Request { to, request } => {
                     let asked = self.peers.peer(to).map(|peer| self.outbox.network().request(peer, request.to_bytes()));
                     match asked {
-                        Some(Ok(id)) => self.requests.push((id, to)),
+                        Some(Ok(id)) => self.request = Some((id, to)),
                         _ => unasked.push(to),
                     }
                 }
                 Action::WakeAt(time) => self.wake = Some(time),
                 Action::Admitted { ticket, results } => {
-                    if let Some((reply, ids)) = self.submissions.remove(&ticket) {
+                    if let Some((_, reply, ids)) = self.submission.take_if(|(asked, _, _)| *asked == ticket) {
                         self.shared.admitted(&ids, &results);
                         reply.send(results);
                     }
@@ -422,8 +475,7 @@ impl Host {
 
     /// A ticket is durable: what waited for it goes on. Without `go_on` the engine hears nothing more (the node ends).
     fn finish(&mut self, ticket: u64, consensus_next: u64, go_on: bool) -> Result<()> {
-        while self.waiting.front().is_some_and(|(waiting, _)| *waiting <= ticket) {
-            let Some((_, waiting)) = self.waiting.pop_front() else { break };
+        while let Some(waiting) = self.under_way.finish(ticket) {
             match waiting {
                 Waiting::Seq(seq) if go_on => self.step(Event::Persisted(seq))?,
                 Waiting::Seq(_) | Waiting::Prune => {}

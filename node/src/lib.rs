@@ -24,3 +24,4 @@ pub mod recipe;
 pub mod run;
 pub mod shared;
 pub mod signer;
+pub mod under_way;

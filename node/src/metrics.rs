@@ -116,6 +116,7 @@ pub struct Metrics {
     view_changes: Gauge,
     proposed: Gauge,
     refused: Gauge,
+    ignored: Gauge,
     evidence: Family<EvidenceLabels, Counter>,
     evidence_waiting: Gauge,
     waiting: Gauge,
@@ -148,6 +149,7 @@ impl Metrics {
             view_changes: Gauge::default(),
             proposed: Gauge::default(),
             refused: Gauge::default(),
+            ignored: Gauge::default(),
             evidence: Family::default(),
             evidence_waiting: Gauge::default(),
             waiting: Gauge::default(),
@@ -169,6 +171,8 @@ impl Metrics {
         registry.register("vostro_view_changes", "Views entered above 0 since start", m.view_changes.clone());
         registry.register("vostro_blocks_proposed", "Blocks proposed since start", m.proposed.clone());
         registry.register("vostro_messages_refused", "Consensus messages refused since start", m.refused.clone());
+        let ignored = "Consensus messages since start that would have changed nothing and were not verified";
+        registry.register("vostro_messages_ignored", ignored, m.ignored.clone());
         for kind in EvidenceKind::ALL {
             for stage in [DETECTED, RECORDED] {
                 // Shown from the start, at zero.
@@ -214,6 +218,7 @@ impl Metrics {
         set(&self.view_changes, s.view_changes);
         set(&self.proposed, s.proposed);
         set(&self.refused, s.refused_messages);
+        set(&self.ignored, s.ignored_messages);
         set(&self.evidence_waiting, s.evidence_waiting as u64);
         set(&self.waiting, u64::from(s.waiting.is_some()));
     }
@@ -261,6 +266,17 @@ impl Metrics {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn what_the_engine_refused_and_ignored_is_shown() {
+        let metrics = Metrics::new();
+        metrics.observe(&Snapshot { refused_messages: 3, ignored_messages: 5, ..Snapshot::default() });
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &metrics.registry().lock().unwrap()).unwrap();
+        for line in ["vostro_messages_refused 3", "vostro_messages_ignored 5"] {
+            assert!(text.lines().any(|l| l == line), "{line} in {text}");
+        }
+    }
 
     #[test]
     fn evidence_is_counted_by_kind_and_stage() {

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crossbeam_channel::{Sender, TrySendError};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vostro_engine::Event;
 use vostro_engine::wire::{Certified, GossipBatch, MAX_SYNC_BLOCKS, MAX_SYNC_BYTES, SyncRequest, SyncResponse};
-use vostro_network::{Channel, Event as NetEvent, Events, Handle, PeerId, Verdict, Wrap};
+use vostro_network::{Channel, Event as NetEvent, Events, Handle, PeerId, Room, Verdict, Wrap};
 use vostro_storage::BlockReader;
 use vostro_types::evidence::MAX_EVIDENCE;
 use vostro_types::transaction::verify_all;
@@ -21,10 +21,40 @@ use crate::cpu::timed;
 use crate::host::{Msg, Peers};
 use crate::metrics::{Metrics, Part};
 
-/// Batches under verification at the same time; of more, gossip drops them and the primary is sent them directly later.
-const MAX_VERIFYING: usize = 64;
-/// Catch-up requests served at the same time; others wait in the network's own bounded queues.
+/// Batches from peers that are verified or wait for the engine; of more, gossip drops them and the primary is sent them
+/// directly later.
+pub const MAX_BATCHES: usize = 64;
+/// Those of one peer, so that one cannot take every turn.
+pub const MAX_BATCHES_EACH: usize = 24;
+/// Catch-up requests served at the same time; others wait, no more of a peer than the network gives places for answers.
 const MAX_SERVING: usize = 4;
+
+/// A batch's place among those that are verified or wait for the engine.
+#[derive(Debug)]
+pub struct Turn {
+    _of_all: OwnedSemaphorePermit,
+    _of_peer: OwnedSemaphorePermit,
+    _room: Option<Room>,
+}
+
+/// Places for batches, of all peers and of each.
+struct Turns {
+    all: Arc<Semaphore>,
+    each: BTreeMap<PeerId, Arc<Semaphore>>,
+}
+
+impl Turns {
+    fn new() -> Self {
+        Turns { all: Arc::new(Semaphore::new(MAX_BATCHES)), each: BTreeMap::new() }
+    }
+
+    /// A place for a batch of a peer, if one is left. A batch that came as a message keeps the room of one.
+    fn take(&mut self, peer: PeerId, room: Option<Room>) -> Option<Turn> {
+        let own = self.each.entry(peer).or_insert_with(|| Arc::new(Semaphore::new(MAX_BATCHES_EACH)));
+        let of_peer = own.clone().try_acquire_owned().ok()?;
+        Some(Turn { _of_all: self.all.clone().try_acquire_owned().ok()?, _of_peer: of_peer, _room: room })
+    }
+}
 
 /// Sends to the engine; waits without blocking the runtime while its queue is full. False if the engine is gone.
 pub async fn tell(engine: &Sender<Msg>, mut msg: Msg) -> bool {
@@ -105,7 +135,7 @@ impl Relay {
     /// Runs until the network or the engine ends.
     pub async fn run(self, mut events: Events) {
         let serving = Arc::new(Semaphore::new(MAX_SERVING));
-        let verifying = Arc::new(Semaphore::new(MAX_VERIFYING));
+        let mut turns = Turns::new();
         let mut names: BTreeMap<PeerId, String> = BTreeMap::new();
         while let Some(event) = events.recv().await {
             let alive = match event {
@@ -125,12 +155,13 @@ impl Relay {
                         None => true,
                     }
                 }
-                NetEvent::Message { peer, channel: Channel::Consensus, bytes } => {
+                NetEvent::Message { peer, channel: Channel::Consensus, bytes, room } => {
                     let from = self.peers.index(&peer);
-                    tell(&self.engine, Msg::Event(Event::Message { from, bytes })).await
+                    tell(&self.engine, Msg::Heard { from, bytes, room }).await
                 }
-                NetEvent::Message { peer, channel: Channel::Status, bytes } => {
-                    self.transactions(&verifying, bytes, move |network, verdict| {
+                NetEvent::Message { peer, channel: Channel::Status, bytes, room } => {
+                    let turn = turns.take(peer, Some(room));
+                    self.transactions(turn, bytes, move |network, verdict| {
                         if verdict == Verdict::Reject {
                             // A peer that is gone needs no penalty.
                             let _ = network.penalise(peer, "forwarded a transaction or evidence that does not verify");
@@ -138,8 +169,9 @@ impl Relay {
                     });
                     true
                 }
-                NetEvent::Batch { token, bytes, .. } => {
-                    self.transactions(&verifying, bytes, move |network, verdict| {
+                NetEvent::Batch { token, source, bytes } => {
+                    let turn = turns.take(source, None);
+                    self.transactions(turn, bytes, move |network, verdict| {
                         // The token is void if the peer left meanwhile.
                         let _ = network.report(token, verdict);
                     });
@@ -168,35 +200,27 @@ impl Relay {
     }
 
     /// Verifies a batch from a peer and hands it to the engine; `judge` hears what to think of it.
-    fn transactions(
-        &self,
-        verifying: &Arc<Semaphore>,
-        bytes: Vec<u8>,
-        judge: impl FnOnce(&Handle, Verdict) + Send + 'static,
-    ) {
-        let Ok(turn) = verifying.clone().try_acquire_owned() else {
+    fn transactions(&self, turn: Option<Turn>, bytes: Vec<u8>, judge: impl FnOnce(&Handle, Verdict) + Send + 'static) {
+        let Some(turn) = turn else {
             judge(&self.network, Verdict::Ignore);
             return;
         };
         let (verifier, network, engine) = (self.verifier.clone(), self.network.clone(), self.engine.clone());
         let wrap = self.wrap.clone();
         tokio::spawn(wrap(Box::pin(async move {
-            let _turn = turn;
             let batch = GossipBatch::from_bytes(&bytes).ok().filter(|b| b.evidence.len() <= MAX_EVIDENCE);
             let Some(GossipBatch { transactions, evidence }) = batch else {
                 judge(&network, Verdict::Reject);
                 return;
             };
+            drop(bytes);
             let count = transactions.len() + evidence.len();
             let verdicts = verifier.verify(transactions).await;
             let transactions: Vec<VerifiedTransaction> = verdicts.into_iter().filter_map(Result::ok).collect();
             let evidence = verifier.evidence(evidence).await;
             let good = transactions.len() + evidence.len() == count;
             judge(&network, if good { Verdict::Accept } else { Verdict::Reject });
-            if !evidence.is_empty() {
-                tell(&engine, Msg::Event(Event::Accused { evidence })).await;
-            }
-            tell(&engine, Msg::Event(Event::Gossiped { transactions })).await;
+            tell(&engine, Msg::Gossip { evidence, transactions, turn }).await;
         })));
     }
 }
@@ -216,4 +240,25 @@ fn serve(blocks: &BlockReader, bytes: &[u8]) -> Option<Vec<u8>> {
         found.push(Certified { block: stored.block, certificate: stored.certificate });
     }
     Some(SyncResponse { blocks: found }.to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use vostro_network::NetworkKey;
+
+    #[test]
+    fn no_peer_takes_every_turn() {
+        let peer = |seed| NetworkKey::from_secret([seed; 32]).peer_id();
+        let mut turns = Turns::new();
+        let mut taken: Vec<Turn> = std::iter::from_fn(|| turns.take(peer(1), None)).take(1000).collect();
+        assert_eq!(taken.len(), MAX_BATCHES_EACH);
+        for seed in 2..=9 {
+            taken.extend(std::iter::from_fn(|| turns.take(peer(seed), None)).take(1000));
+        }
+        assert_eq!(taken.len(), MAX_BATCHES);
+        taken.truncate(MAX_BATCHES - 1);
+        assert!(turns.take(peer(9), None).is_some(), "what is done makes room");
+    }
 }

@@ -141,7 +141,7 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
         tree: opened.end.tree.clone(),
     };
     tracing::info!(height = %opened.end.tip.height, state_root = %tip.tree.root(), "the home is open");
-    let shared = Arc::new(Shared::new(tip, metrics.clone()));
+    let shared = Arc::new(Shared::new(tip, metrics.clone(), config.mempool.transactions));
     let reader = opened.state.reader();
 
     let (engine_sender, engine_events) = host::channel();
@@ -217,6 +217,7 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
                     per_sender: config.mempool.per_sender,
                     ..MempoolLimits::default()
                 },
+                ..EngineLimits::default()
             },
         },
         wall_time(),

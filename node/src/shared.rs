@@ -17,6 +17,9 @@ use crate::recent::RecentBlocks;
 
 /// Callers that may wait for transactions at the same time.
 pub const MAX_WAITERS: usize = 100_000;
+/// Transactions handed in here that are remembered as pending. Of more, which takes as many that were admitted and dropped
+/// again within a sweep, the status is not known until a block holds them. At least twice what the mempool holds is kept.
+pub const MAX_PENDING: usize = 200_000;
 
 /// Results for one submission.
 pub type Results = Vec<Result<Admission, Refusal>>;
@@ -112,6 +115,7 @@ pub struct Shared {
     snapshot: RwLock<Snapshot>,
     height: watch::Sender<u64>,
     pending: Mutex<BTreeMap<TxId, Instant>>,
+    max_pending: usize,
     waiters: Mutex<Waiters>,
     halted: RwLock<Option<String>>,
 }
@@ -121,8 +125,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    /// At a tip.
-    pub fn new(tip: Tip, metrics: Metrics) -> Self {
+    /// At a tip, for a mempool of so many transactions.
+    pub fn new(tip: Tip, metrics: Metrics, mempool: usize) -> Self {
         let height = tip.header.as_ref().map_or(0, |h| h.height.0);
         Shared {
             metrics,
@@ -131,6 +135,7 @@ impl Shared {
             snapshot: RwLock::default(),
             height: watch::channel(height).0,
             pending: Mutex::default(),
+            max_pending: mempool.saturating_mul(2).max(MAX_PENDING),
             waiters: Mutex::default(),
             halted: RwLock::default(),
         }
@@ -162,7 +167,7 @@ impl Shared {
         let now = Instant::now();
         let mut pending = lock(&self.pending);
         for (id, result) in ids.iter().zip(results) {
-            if matches!(result, Ok(Admission::Pending(_))) {
+            if matches!(result, Ok(Admission::Pending(_))) && pending.len() < self.max_pending {
                 pending.entry(*id).or_insert(now);
             }
         }
@@ -247,6 +252,18 @@ mod tests {
         waiters.tell(&id(1));
         assert!(again.try_recv().is_ok() && kept[1].try_recv().is_ok());
         assert_eq!((waiters.count, waiters.callers.len()), (MAX_WAITERS - 2, MAX_WAITERS - 2));
+    }
+
+    #[test]
+    fn pending_transactions_are_bounded() {
+        let tip = Tip { header: None, certificate: None, tree: Tree::default() };
+        let shared = Shared::new(tip, Metrics::new(), 10);
+        let id = |n: usize| TxId(Hash(std::array::from_fn(|i| n.to_le_bytes().get(i).copied().unwrap_or(0))));
+        let ids: Vec<TxId> = (0..MAX_PENDING + 5).map(id).collect();
+        let results: Results = ids.iter().map(|id| Ok(Admission::Pending(*id))).collect();
+        shared.admitted(&ids, &results);
+        assert_eq!(lock(&shared.pending).len(), MAX_PENDING);
+        assert!(shared.is_pending(&ids[0]) && !shared.is_pending(&ids[MAX_PENDING]));
     }
 
     #[test]

@@ -49,7 +49,10 @@ impl ViewChanges {
     pub(crate) fn add(&mut self, from: ValidatorIndex, change: &ViewChange, signature: Signature, keep_block: bool) {
         self.hear(from, change.view);
         if self.is_newer(from, change, keep_block) {
-            let (prepared, block) = (change.prepared.clone(), change.block.clone().filter(|_| keep_block));
+            let prepared = change.prepared.clone();
+            // Many may bring the same block, and it is large: it is kept once.
+            let known = prepared.as_ref().and_then(|p| self.block(p.block));
+            let block = change.block.clone().filter(|_| keep_block).map(|brought| known.unwrap_or(brought));
             self.latest.insert(from, Request { view: change.view, prepared, block, signature });
         }
     }
@@ -122,6 +125,46 @@ mod tests {
             changes.hear(ValidatorIndex(i as u16), View(*view));
         }
         changes
+    }
+
+    /// Many validators bring the block of one certificate, each in a message of its own.
+    #[test]
+    fn a_block_that_many_bring_is_kept_once() {
+        use vostro_types::block::HEADER_VERSION;
+        use vostro_types::{Epoch, Hash, Header, Height, Time, VoteKind};
+        let zero = Hash::ZERO;
+        let header = Header {
+            version: HEADER_VERSION,
+            epoch: Epoch(0),
+            height: Height(1),
+            parent: BlockId(zero),
+            time: Time(1),
+            validators: zero,
+            next_validators: zero,
+            transactions_root: zero,
+            evidence_root: zero,
+            receipts_root: zero,
+            state_root: zero,
+        };
+        let block = Block { header, transactions: Vec::new(), evidence: Vec::new() };
+        let prepared = Certificate {
+            kind: VoteKind::Prepare,
+            epoch: Epoch(0),
+            height: Height(1),
+            view: View(0),
+            block: block.id(),
+            signatures: Vec::new(),
+        };
+        let mut changes = ViewChanges::default();
+        for from in 0..7 {
+            let brought = Some(Arc::new(block.clone()));
+            let change =
+                ViewChange { height: Height(1), view: View(1), prepared: Some(prepared.clone()), block: brought };
+            changes.add(ValidatorIndex(from), &change, Signature([0; 64]), true);
+        }
+        let kept: Vec<_> = changes.latest.values().filter_map(|r| r.block.as_ref()).collect();
+        assert_eq!(kept.len(), 7);
+        assert!(kept.iter().all(|other| Arc::ptr_eq(other, kept[0])));
     }
 
     #[test]

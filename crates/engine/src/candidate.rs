@@ -19,7 +19,7 @@ use vostro_types::{
 };
 
 use crate::mempool::Mempool;
-use crate::recent::RecentIds;
+use crate::recent::{MAX_RECENT_IDS, RecentIds};
 
 /// The contract's codes for signatures that do not suffice (101 signature, 107 threshold).
 pub const AUTHORITY: [u16; 2] = [101, 107];
@@ -59,6 +59,8 @@ pub struct BlockLimits {
     pub bytes: usize,
     /// Most bytes of encoded receipts of transactions; those of deadlines have [`vostro_settlement::MAX_DUE_RECEIPTS`].
     pub receipts: usize,
+    /// Most ids of transactions that may still be valid, in this block and those before it.
+    pub recent: usize,
 }
 
 impl BlockLimits {
@@ -69,7 +71,13 @@ impl BlockLimits {
             transactions: consensus.max_block_transactions as usize,
             bytes: consensus.max_block_bytes as usize,
             receipts: MAX_TRANSACTION_RECEIPTS,
+            recent: MAX_RECENT_IDS,
         }
+    }
+
+    /// How many transactions the next block may hold after blocks whose ids `recent` remembers.
+    pub fn room(&self, recent: &RecentIds) -> usize {
+        self.transactions.min(self.recent.saturating_sub(recent.len()))
     }
 }
 
@@ -93,7 +101,8 @@ pub enum Invalid {
         /// The field.
         field: &'static str,
     },
-    /// More transactions, evidence, bytes or bytes of receipts than a block may have.
+    /// More transactions, evidence, bytes or bytes of receipts than a block may have, or more transactions than may be
+    /// remembered.
     #[error("the block exceeds its caps")]
     TooLarge,
     /// A transaction that may not be in it.
@@ -188,7 +197,7 @@ pub fn build(
     let height = parent.height.next();
     let (accusations, evidence_bytes) = fitting(parent, evidence, limits);
     let mut chosen: Vec<VerifiedTransaction> = mempool
-        .select(limits.transactions, limits.bytes - evidence_bytes)
+        .select(limits.room(parent.recent), limits.bytes - evidence_bytes)
         .into_iter()
         .filter(|t| in_time(t.body().valid_until, time) && !parent.recent.contains(&t.id()))
         .map(Arc::unwrap_or_clone)
@@ -321,7 +330,7 @@ pub fn validate(
     limits: BlockLimits,
 ) -> Result<Candidate, Invalid> {
     check_header(parent, &block)?;
-    if block.transactions.len() > limits.transactions || block.evidence.len() > MAX_EVIDENCE {
+    if block.transactions.len() > limits.room(parent.recent) || block.evidence.len() > MAX_EVIDENCE {
         return Err(Invalid::TooLarge);
     }
     let sizes: Vec<usize> = block.transactions.iter().map(|t| encode(t).len()).collect();

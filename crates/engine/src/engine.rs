@@ -22,7 +22,7 @@ use crate::evidence::EvidencePool;
 use crate::mempool::{Mempool, MempoolLimits};
 use crate::recent::RecentIds;
 use crate::sync::{CatchUp, Outcome as SyncOutcome};
-use crate::wire::{GossipBatch, MAX_BATCH_BYTES, SyncRequest, SyncResponse, batches};
+use crate::wire::{GossipBatch, MAX_BATCH_BYTES, MAX_SYNC_BLOCKS, SyncRequest, SyncResponse, batches};
 
 use admission::{Source, Standing};
 
@@ -33,16 +33,34 @@ const MAX_CANDIDATES: usize = 8;
 /// While so many decided blocks are not durable yet, catching up asks for no more: they wait in memory, and each read of the
 /// state looks through them.
 pub const MAX_UNDURABLE: usize = 64;
+/// The same in bytes of what these blocks do (receipts and changes to the state): with so many no further block of an answer
+/// is taken. A block of a few kilobytes may do megabytes.
+pub const MAX_UNDURABLE_BYTES: usize = 64 << 20;
 /// How often undecided messages are repeated, in milliseconds.
 const REBROADCAST_MS: u64 = 250;
 /// What the cache of the state at the tip may take, in bytes.
 const CACHE_BYTES: usize = 32 << 20;
 
 /// Bounds of an engine.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct EngineLimits {
     /// Of the mempool.
     pub mempool: MempoolLimits,
+    /// [`MAX_UNDURABLE_BYTES`], or less.
+    pub undurable_bytes: usize,
+}
+
+impl Default for EngineLimits {
+    fn default() -> Self {
+        EngineLimits { mempool: MempoolLimits::default(), undurable_bytes: MAX_UNDURABLE_BYTES }
+    }
+}
+
+/// A decided block that is not durable yet.
+struct Layer {
+    height: Height,
+    changes: Arc<Changes>,
+    bytes: usize,
 }
 
 /// What a node starts from.
@@ -313,7 +331,8 @@ pub struct Engine {
     base: Arc<dyn StateRead + Send + Sync>,
     /// What was read at the tip, or written up to it, lately.
     cache: RefCell<Cache>,
-    layers: VecDeque<(Height, Arc<Changes>)>,
+    layers: VecDeque<Layer>,
+    undurable_bytes: usize,
     candidates: BTreeMap<BlockId, Candidate>,
     candidate_order: VecDeque<BlockId>,
     next_deadline: Option<Time>,
@@ -356,6 +375,7 @@ impl Engine {
             base: state,
             cache: RefCell::new(Cache::new(CACHE_BYTES)),
             layers: VecDeque::new(),
+            undurable_bytes: limits.undurable_bytes,
             candidates: BTreeMap::new(),
             candidate_order: VecDeque::new(),
             next_deadline: None,
@@ -400,7 +420,7 @@ impl Engine {
                 }
             }
             Event::Persisted(seq) => self.input(Input::Persisted(seq), &mut actions),
-            Event::Durable(height) => self.layers.retain(|(layer, _)| *layer > height),
+            Event::Durable(height) => self.layers.retain(|layer| layer.height > height),
             Event::Connected(validator) => {
                 self.connected.insert(validator);
                 self.input(Input::Reconnected(validator), &mut actions);
@@ -447,7 +467,7 @@ impl Engine {
 
     /// The state at the tip.
     fn at_tip<T>(&self, f: impl FnOnce(&dyn StateRead) -> T) -> T {
-        let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|(_, changes)| &**changes));
+        let layered = Layered::new(&*self.base as &dyn StateRead, self.layers.iter().map(|layer| &*layer.changes));
         f(&Cached::new(&layered, &self.cache))
     }
 
@@ -596,7 +616,9 @@ impl Engine {
     /// Whether a block is wanted: transactions or urgent evidence wait, or a deadline is due.
     fn demand(&self) -> bool {
         let evidence = self.evidence.is_urgent(self.tip.1.next());
-        evidence || !self.mempool.is_empty() || self.next_deadline.is_some_and(|due| due <= self.now)
+        // What may not be remembered may not be in a block, and an empty one after the other would be made for its sake.
+        let transactions = !self.mempool.is_empty() && self.block_limits.room(&self.recent) > 0;
+        evidence || transactions || self.next_deadline.is_some_and(|due| due <= self.now)
     }
 
     fn with_parent<T>(&self, f: impl FnOnce(&Parent<'_>) -> T) -> T {
@@ -693,7 +715,9 @@ impl Engine {
         self.mempool.expire(time);
         let changes = Arc::new(executed.changes);
         self.cache.get_mut().write(&changes);
-        self.layers.push_back((height, changes.clone()));
+        let written = changes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len));
+        let bytes = executed.receipt_bytes.iter().copied().chain(written).sum();
+        self.layers.push_back(Layer { height, changes: changes.clone(), bytes });
         self.tip = (id, height, time);
         self.tree = executed.tree.clone();
         self.next_deadline = self.read(vostro_settlement::next_deadline);
@@ -712,6 +736,11 @@ impl Engine {
         let before = self.tip.1;
         let told = match bytes.map(|bytes| SyncResponse::from_bytes(&bytes)) {
             None => SyncOutcome::Failed,
+            Some(Ok(response)) if response.blocks.len() > MAX_SYNC_BLOCKS => {
+                let reason = format!("sync: {} blocks, more than were asked for", response.blocks.len());
+                actions.push(Action::Penalise { validator: from, reason });
+                SyncOutcome::Failed
+            }
             Some(Ok(response)) => self.take_blocks(from, response, actions),
             Some(Err(error)) => {
                 actions.push(Action::Penalise { validator: from, reason: format!("sync: {error}") });
@@ -734,6 +763,10 @@ impl Engine {
             if height > self.tip.1.next() {
                 return SyncOutcome::Failed;
             }
+            if !self.has_room_for_effects() {
+                // The rest is asked for again when this is durable; the peer has done nothing wrong.
+                return SyncOutcome::Forward;
+            }
             match DecidedBlock::verify(certified.block, certified.certificate, &self.chain, &self.validators) {
                 Ok(decided) => {
                     self.input(Input::Synced(decided), actions);
@@ -748,6 +781,11 @@ impl Engine {
             }
         }
         SyncOutcome::Nothing
+    }
+
+    /// Whether what decided blocks do may still wait for the disk.
+    fn has_room_for_effects(&self) -> bool {
+        self.layers.iter().map(|layer| layer.bytes).sum::<usize>() < self.undurable_bytes
     }
 
     /// Transactions and urgent evidence that waited long go to the next primary directly.
@@ -792,7 +830,7 @@ impl Engine {
             self.input(Input::Demand(demand), actions);
         }
         // With no room the next durable block leads on.
-        let room = self.layers.len() < MAX_UNDURABLE;
+        let room = self.layers.len() < MAX_UNDURABLE && self.has_room_for_effects();
         if room && let Some((to, request)) = self.sync.next(self.tip.1, &self.connected, self.now) {
             actions.push(Action::Request { to, request });
         }

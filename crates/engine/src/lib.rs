@@ -23,8 +23,8 @@ pub mod wire;
 pub use candidate::{BlockLimits, Candidate, Invalid, Parent, validate};
 pub use chain::{ChainEnd, StoredBlock, Unreadable};
 pub use engine::{
-    Action, Admission, Boot, Committed, Engine, EngineLimits, Event, FORWARD_AFTER_MS, MAX_UNDURABLE, Missing, Refusal,
-    Snapshot,
+    Action, Admission, Boot, Committed, Engine, EngineLimits, Event, FORWARD_AFTER_MS, MAX_UNDURABLE,
+    MAX_UNDURABLE_BYTES, Missing, Refusal, Snapshot,
 };
 pub use evidence::EvidencePool;
 pub use mempool::MempoolLimits;

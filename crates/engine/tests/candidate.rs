@@ -7,11 +7,12 @@ use net::*;
 use std::sync::Arc;
 use vostro_engine::candidate::{BlockLimits, Candidate, Invalid, MAX_TRANSACTION_RECEIPTS, Parent, build, validate};
 use vostro_engine::mempool::{Mempool, MempoolLimits};
-use vostro_engine::recent::RecentIds;
+use vostro_engine::recent::{MAX_RECENT_IDS, RecentIds};
 use vostro_execution::{MemState, StateRead, Tree, Unmetered, genesis_state};
 use vostro_types::*;
 
-const LIMITS: BlockLimits = BlockLimits { transactions: 10, bytes: 1 << 16, receipts: MAX_TRANSACTION_RECEIPTS };
+const LIMITS: BlockLimits =
+    BlockLimits { transactions: 10, bytes: 1 << 16, receipts: MAX_TRANSACTION_RECEIPTS, recent: MAX_RECENT_IDS };
 
 struct Fixture {
     genesis: Genesis,
@@ -268,6 +269,26 @@ fn evidence_has_its_cap_and_counts_in_the_bytes() {
     let verdict = |block: &Arc<Block>, limits| validate(&fixture.parent(), block.clone(), None, limits).map(|_| ());
     assert_eq!(verdict(&candidate.block, tight), Ok(()));
     assert_eq!(verdict(&candidate.block, BlockLimits { bytes: size - 1, ..LIMITS }), Err(Invalid::TooLarge));
+}
+
+/// Ids are remembered for as long as a replay could be valid, and no block makes them more than may be remembered.
+#[test]
+fn a_block_makes_no_more_ids_than_may_be_remembered() {
+    let mut fixture = Fixture::new();
+    for n in 0..9 {
+        fixture.recent.insert(TxId(Hash([n; 32])), Time(START + 600_000));
+    }
+    let limits = |recent| BlockLimits { recent, ..LIMITS };
+    let built = |recent| build(&fixture.parent(), &fixture.pool, Vec::new(), limits(recent), Time(START + 5)).0;
+    assert_eq!([9, 10, 11, 12].map(|recent| built(recent).ids.len()), [0, 1, 2, 2]);
+    let verdict = |block: &Arc<Block>, recent| {
+        validate(&fixture.parent(), block.clone(), None, limits(recent)).map(|candidate| candidate.ids.len())
+    };
+    let whole = built(11).block;
+    assert_eq!(verdict(&whole, 11), Ok(2));
+    assert_eq!(verdict(&whole, 10), Err(Invalid::TooLarge));
+    assert_eq!(verdict(&built(9).block, 9), Ok(0), "time goes on without transactions, and ids expire");
+    assert_eq!(limits(3).room(&fixture.recent), 0);
 }
 
 /// A state in which user 201 waits for `count` orders whose plan has as many legs as a plan may, and the batch that

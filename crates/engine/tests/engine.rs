@@ -373,3 +373,58 @@ fn a_slow_disk_slows_down_catching_up() {
     net.run(5000);
     assert_eq!((net.height(3), net.root(3)), (net.height(0), net.root(0)));
 }
+
+/// Blocks of a few hundred bytes may do megabytes, which wait in memory until the disk has them.
+#[test]
+fn what_blocks_do_is_bounded_while_the_disk_is_slow() {
+    let mut net = funded();
+    net.kill(3);
+    for salt in 0..60 {
+        net.submit(0, vec![net.transfer(201, 202, 1, salt)]);
+        net.run(1500);
+    }
+    let before = net.height(3);
+    assert!(net.height(0) > before + 50);
+    net.limits.undurable_bytes = 4_000;
+    net.slow.insert(3, Vec::new());
+    net.boot(3);
+    net.run(10_000);
+    let decided = net.engines[3].as_ref().unwrap().snapshot().height.0 - before;
+    assert!((1..20).contains(&decided), "{decided} wait in memory");
+    assert!(net.penalties.is_empty(), "nobody is to blame: {:?}", net.penalties);
+    // As the disk gets on, so does catching up.
+    for _ in 0..100 {
+        for event in net.slow.get_mut(&3).map(std::mem::take).unwrap() {
+            net.event(3, event);
+        }
+        net.run(100);
+    }
+    assert_eq!((net.height(3), net.root(3)), (net.height(0), net.root(0)));
+}
+
+/// Whoever answers with more blocks than were asked for makes the engine work on one event for as long as he likes.
+#[test]
+fn an_answer_has_no_more_blocks_than_were_asked_for() {
+    use vostro_engine::wire::MAX_SYNC_BLOCKS;
+    let mut net = funded();
+    net.kill(3);
+    for salt in 0..5 {
+        net.submit(0, vec![net.transfer(201, 202, 1, salt)]);
+        net.run(1500);
+    }
+    let before = net.height(3);
+    for at in 0..3 {
+        net.tamper.insert(at, |response| {
+            let Some(last) = response.blocks.last().cloned() else { return };
+            response.blocks.resize(MAX_SYNC_BLOCKS + 1, last);
+        });
+    }
+    net.boot(3);
+    net.run(2000);
+    assert_eq!(net.height(3), before, "such an answer is not looked into");
+    assert!(net.penalties.iter().all(|(at, _, reason)| *at == 3 && reason.contains("more than were asked for")));
+    assert!(!net.penalties.is_empty());
+    net.tamper.clear();
+    net.run(10_000);
+    assert_eq!(net.root(3), net.root(0));
+}

@@ -7,9 +7,7 @@ use libp2p::core::transport::Boxed;
 use libp2p::core::upgrade::Version;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{
-    Multiaddr, PeerId, StreamProtocol, Swarm, Transport, dns, gossipsub, identify, noise, ping, swarm, tcp, yamux,
-};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, Transport, dns, identify, noise, ping, swarm, tcp, yamux};
 
 use crate::direct::Direct;
 use crate::driver::Wrap;
@@ -32,7 +30,7 @@ pub(crate) struct Behaviour {
     pub(crate) gate: Gate,
     pub(crate) direct: Direct,
     pub(crate) sync: sync::Behaviour,
-    pub(crate) gossip: gossipsub::Behaviour,
+    pub(crate) gossip: gossip::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
 }

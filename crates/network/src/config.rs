@@ -111,16 +111,17 @@ pub struct Limits {
     pub queue_messages: usize,
     /// Their bytes; a single message fits always. 8 MiB.
     pub queue_bytes: usize,
-    /// Bytes of direct messages of one peer that wait for the application, 1 KiB added for each; above it that peer's
-    /// stream is not read. At least [`MAX_DIRECT_BYTES`] + 1 KiB is used. 16 MiB.
+    /// Bytes of direct messages of one peer that wait for the application or are in its hands, 1 KiB added for each; above it
+    /// that peer's stream is not read. At least [`MAX_DIRECT_BYTES`] + 1 KiB is used. 16 MiB.
     pub inbox_bytes: usize,
     /// Batches forwarded by one peer that wait for the application; above it new ones are dropped. 256.
     pub inbox_batches: usize,
     /// Their bytes. 8 MiB.
     pub inbox_batch_bytes: usize,
-    /// Requests of one peer that wait for the application; above it new ones are refused. 16.
-    pub inbox_requests: usize,
-    /// Requests to one peer whose outcome the application has not taken yet. 8.
+    /// Requests of one peer that wait for the application, are in its hands, or whose answer is not sent yet; above it new
+    /// ones are refused. With [`MAX_RESPONSE_BYTES`] each, this bounds what a peer that asks and does not read can hold. 2.
+    pub answers: usize,
+    /// Requests to one peer whose outcome the application has not taken yet. 2.
     pub requests: usize,
     /// Streams of requests open at once on one connection, both directions together. 16.
     pub request_streams: usize,
@@ -178,8 +179,8 @@ impl Default for Limits {
             inbox_bytes: 16 * MIB,
             inbox_batches: 256,
             inbox_batch_bytes: 8 * MIB,
-            inbox_requests: 16,
-            requests: 8,
+            answers: 2,
+            requests: 2,
             request_streams: 16,
             request_timeout: Duration::from_secs(10),
             publish_bytes: 16 * MIB,

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, PublishError};
-use libp2p::request_response::{self, OutboundRequestId};
+use libp2p::request_response::{self, InboundRequestId, OutboundRequestId, ResponseChannel};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify, ping};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::behaviour::{self, Behaviour, BehaviourEvent};
 use crate::dialer::Dialer;
@@ -82,6 +82,7 @@ pub async fn spawn_wrapped(config: Config, wrap: Wrap) -> Result<(Handle, Events
         dialer: Dialer::new(others(), config.limits.clone(), Instant::now()),
         conduct: BTreeMap::new(),
         requests: HashMap::new(),
+        answering: HashMap::new(),
         limits: config.limits.clone(),
     };
     let closing = Closing(inbox.clone());
@@ -173,6 +174,8 @@ struct Driver {
     conduct: BTreeMap<PeerId, Conduct>,
     /// Open requests of ours, at most [`Limits::requests`] a peer.
     requests: HashMap<OutboundRequestId, (RequestId, PeerId)>,
+    /// Answers under way, at most [`Limits::answers`] a peer.
+    answering: HashMap<InboundRequestId, OwnedSemaphorePermit>,
     limits: Limits,
 }
 
@@ -258,11 +261,13 @@ impl Driver {
             }
             Command::Respond { token, bytes } => {
                 let size = bytes.len();
-                let ResponseToken { peer, channel } = token;
-                if self.swarm.behaviour_mut().sync.send_response(channel, bytes).is_ok()
-                    && let Some(link) = self.links.get(&peer)
-                {
-                    link.count_out(Lane::Sync, size);
+                let ResponseToken { peer, channel, request, place } = token;
+                // An error says that the request has timed out or its connection is gone.
+                if self.swarm.behaviour_mut().sync.send_response(channel, bytes).is_ok() {
+                    self.answering.insert(request, place);
+                    if let Some(link) = self.links.get(&peer) {
+                        link.count_out(Lane::Sync, size);
+                    }
                 }
             }
             Command::Publish { bytes, _room } => self.publish(bytes),
@@ -412,8 +417,8 @@ impl Driver {
     fn on_sync(&mut self, event: sync::Event) {
         match event {
             request_response::Event::Message { peer, message, .. } => match message {
-                request_response::Message::Request { request, channel, .. } => {
-                    self.on_request(peer, ResponseToken { peer, channel }, request);
+                request_response::Message::Request { request_id, request, channel } => {
+                    self.on_request(peer, request_id, channel, request);
                 }
                 request_response::Message::Response { request_id, response } => {
                     if let Some(link) = self.links.get(&peer) {
@@ -425,27 +430,35 @@ impl Driver {
             request_response::Event::OutboundFailure { peer, request_id, error, .. } => {
                 self.answer(request_id, peer, Err(sync::request_error(error)));
             }
-            request_response::Event::InboundFailure { peer, error, .. } => {
+            request_response::Event::InboundFailure { peer, request_id, error, .. } => {
+                self.answering.remove(&request_id);
                 tracing::debug!(%peer, %error, "request was not answered");
                 if sync::is_violation(&error) {
                     self.penalise(peer, "its request exceeds the limit");
                 }
             }
-            request_response::Event::ResponseSent { .. } => {}
+            request_response::Event::ResponseSent { request_id, .. } => {
+                self.answering.remove(&request_id);
+            }
         }
     }
 
-    fn on_request(&mut self, peer: PeerId, token: ResponseToken, bytes: Vec<u8>) {
+    fn on_request(
+        &mut self,
+        peer: PeerId,
+        request: InboundRequestId,
+        channel: ResponseChannel<Vec<u8>>,
+        bytes: Vec<u8>,
+    ) {
         let Some(link) = self.links.get(&peer) else {
             return;
         };
+        // Where the channel is dropped, the peer sees a refusal.
         match link.admit(Kind::Request, Lane::Sync, bytes.len()) {
-            Admission::Pass => {
-                if !self.inbox.request(peer, token, bytes) {
-                    link.dropped(Lane::Sync, Reason::InboxFull, 1);
-                }
-            }
-            // The token is dropped, which the peer sees as a refusal.
+            Admission::Pass => match link.answers.clone().try_acquire_owned() {
+                Ok(place) => self.inbox.request(peer, ResponseToken { peer, channel, request, place }, bytes),
+                Err(_) => link.dropped(Lane::Sync, Reason::InboxFull, 1),
+            },
             Admission::Drop => {}
             Admission::DropAndPenalise => self.penalise(peer, "it requests more than its rate"),
         }

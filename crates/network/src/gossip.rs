@@ -1,8 +1,12 @@
 //! Gossip of batches: one topic a chain, forwarded only after a verdict, known by the hash of their content.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use libp2p::gossipsub::{self, ConfigBuilder, IdentTopic, Message, MessageAuthenticity, MessageId, ValidationMode};
+use libp2p::gossipsub::{
+    self, ConfigBuilder, IdentTopic, IdentityTransform, MaxCountSubscriptionFilter, Message, MessageAuthenticity,
+    MessageId, ValidationMode, WhitelistSubscriptionFilter,
+};
 use sha2::{Digest, Sha256};
 
 use crate::{Error, MAX_BATCH_BYTES, NetworkKey};
@@ -12,7 +16,10 @@ const ENVELOPE_BYTES: usize = 64 * 1024;
 /// Messages in one protocol frame; one batch a frame is the norm.
 const MAX_MESSAGES_PER_FRAME: usize = 64;
 /// Frames waiting for one slow peer; above it gossipsub drops.
-const HANDLER_QUEUE: usize = 256;
+const HANDLER_QUEUE: usize = 64;
+/// Subscriptions in one protocol frame; one is the norm. What a peer says of other topics than the chain's is forgotten, for
+/// gossipsub would keep every topic that a peer ever named.
+const MAX_SUBSCRIPTIONS_PER_FRAME: usize = 16;
 /// Seen batches are remembered this long; a batch published again within it goes nowhere.
 const DUPLICATE_CACHE: Duration = Duration::from_secs(60);
 /// Heartbeats for which a batch is kept for peers that ask for it, and within which its verdict must come.
@@ -27,7 +34,18 @@ fn message_id(message: &Message) -> MessageId {
     MessageId::from(Sha256::digest(&message.data).to_vec())
 }
 
-pub(crate) fn behaviour(key: &NetworkKey, chain: &str) -> Result<gossipsub::Behaviour, Error> {
+pub(crate) type Behaviour =
+    gossipsub::Behaviour<IdentityTransform, MaxCountSubscriptionFilter<WhitelistSubscriptionFilter>>;
+
+fn filter(topic: &IdentTopic) -> MaxCountSubscriptionFilter<WhitelistSubscriptionFilter> {
+    MaxCountSubscriptionFilter {
+        filter: WhitelistSubscriptionFilter(HashSet::from([topic.hash()])),
+        max_subscribed_topics: 1,
+        max_subscriptions_per_request: MAX_SUBSCRIPTIONS_PER_FRAME,
+    }
+}
+
+pub(crate) fn behaviour(key: &NetworkKey, chain: &str) -> Result<Behaviour, Error> {
     let topic = topic(chain);
     let setup = |error: &dyn std::fmt::Display| Error::Setup(error.to_string());
     let config = ConfigBuilder::default()
@@ -49,7 +67,8 @@ pub(crate) fn behaviour(key: &NetworkKey, chain: &str) -> Result<gossipsub::Beha
         .build()
         .map_err(|error| setup(&error))?;
     let author = MessageAuthenticity::Signed(key.pair().clone());
-    let mut gossip = gossipsub::Behaviour::new(author, config).map_err(|error| setup(&error))?;
+    let mut gossip =
+        Behaviour::new_with_subscription_filter(author, config, filter(&topic)).map_err(|error| setup(&error))?;
     gossip.subscribe(&topic).map_err(|error| setup(&error))?;
     Ok(gossip)
 }
@@ -57,6 +76,17 @@ pub(crate) fn behaviour(key: &NetworkKey, chain: &str) -> Result<gossipsub::Beha
 #[cfg(test)]
 mod tests {
     use super::*;
+    use libp2p::gossipsub::TopicSubscriptionFilter;
+
+    /// A peer may name topics without end; only the chain's is remembered.
+    #[test]
+    fn topics_of_others_are_forgotten() {
+        let own = topic("00");
+        let mut filter = filter(&own);
+        assert!(filter.can_subscribe(&own.hash()));
+        assert!((0..1000).all(|n| !filter.can_subscribe(&topic(&n.to_string()).hash())));
+        assert_eq!((filter.max_subscribed_topics, filter.max_subscriptions_per_request), (1, 16));
+    }
 
     #[test]
     fn the_id_depends_on_the_content_alone() {

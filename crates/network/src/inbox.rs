@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use libp2p::PeerId;
 use libp2p::gossipsub::MessageId;
-use libp2p::request_response::ResponseChannel;
+use libp2p::request_response::{InboundRequestId, ResponseChannel};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::link::{Links, lock};
@@ -41,7 +41,15 @@ pub struct RequestId(pub(crate) u64);
 pub struct ResponseToken {
     pub(crate) peer: PeerId,
     pub(crate) channel: ResponseChannel<Vec<u8>>,
+    pub(crate) request: InboundRequestId,
+    /// One of [`Limits::answers`] of the peer.
+    pub(crate) place: OwnedSemaphorePermit,
 }
+
+/// The room that a message takes of what its peer may have waiting ([`Limits::inbox_bytes`]). Whoever keeps the message
+/// keeps this with it, and drops it when done: until then the peer cannot send more in its place.
+#[derive(Debug)]
+pub struct Room(#[expect(dead_code, reason = "held, and freed when dropped")] pub(crate) OwnedSemaphorePermit);
 
 impl fmt::Debug for ResponseToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,6 +91,8 @@ pub enum Event {
         channel: Channel,
         /// What it says.
         bytes: Vec<u8>,
+        /// To be dropped when the message is dealt with.
+        room: Room,
     },
     /// A gossiped batch; it goes no further until [`crate::Handle::report`].
     Batch {
@@ -113,18 +123,10 @@ pub enum Event {
     },
 }
 
-/// An event and the room it takes in its peer's lane until the application takes it.
-#[derive(Debug)]
-struct Item {
-    event: Event,
-    _room: Option<OwnedSemaphorePermit>,
-}
-
 #[derive(Debug, Default)]
 struct Lane {
-    items: VecDeque<Item>,
+    items: VecDeque<Event>,
     lifecycle: usize,
-    requests: usize,
     batches: VecDeque<Event>,
     batch_bytes: usize,
 }
@@ -141,12 +143,12 @@ struct State {
 }
 
 impl State {
-    fn push(&mut self, peer: PeerId, item: Item) {
+    fn push(&mut self, peer: PeerId, event: Event) {
         let lane = self.lanes.entry(peer).or_default();
         if lane.items.is_empty() {
             self.turns.push_back(peer);
         }
-        lane.items.push_back(item);
+        lane.items.push_back(event);
     }
 
     fn pop(&mut self) -> Option<Event> {
@@ -158,17 +160,15 @@ impl State {
         }
         let peer = self.turns.pop_front()?;
         let lane = self.lanes.get_mut(&peer)?;
-        let item = lane.items.pop_front()?;
-        match item.event {
-            Event::Connected(_) | Event::Disconnected(_) => lane.lifecycle -= 1,
-            Event::Request { .. } => lane.requests -= 1,
-            Event::Message { .. } | Event::Response { .. } | Event::Batch { .. } => {}
+        let event = lane.items.pop_front()?;
+        if matches!(event, Event::Connected(_) | Event::Disconnected(_)) {
+            lane.lifecycle -= 1;
         }
         if !lane.items.is_empty() {
             self.turns.push_back(peer);
         }
         self.since_batch += 1;
-        Some(item.event)
+        Some(event)
     }
 
     fn pop_batch(&mut self) -> Option<Event> {
@@ -209,14 +209,14 @@ impl Inbox {
     /// A connect or disconnect.
     pub(crate) fn lifecycle(&self, peer: PeerId, event: Event) {
         self.with(|state| {
-            state.push(peer, Item { event, _room: None });
+            state.push(peer, event);
             let lane = state.lanes.entry(peer).or_default();
             lane.lifecycle += 1;
             if lane.lifecycle > MAX_LIFECYCLE {
                 // The two oldest are a connect and the disconnect after it: without them the rest still alternates.
                 let mut left = 2;
-                lane.items.retain(|item| {
-                    let goes = left > 0 && matches!(item.event, Event::Connected(_) | Event::Disconnected(_));
+                lane.items.retain(|event| {
+                    let goes = left > 0 && matches!(event, Event::Connected(_) | Event::Disconnected(_));
                     left -= usize::from(goes);
                     !goes
                 });
@@ -227,29 +227,20 @@ impl Inbox {
 
     /// A direct message; `room` was taken from the peer's semaphore before its bytes were read.
     pub(crate) fn message(&self, peer: PeerId, channel: Channel, bytes: Vec<u8>, room: OwnedSemaphorePermit) {
-        let event = Event::Message { peer, channel, bytes };
-        self.with(|state| state.push(peer, Item { event, _room: Some(room) }));
+        let event = Event::Message { peer, channel, bytes, room: Room(room) };
+        self.with(|state| state.push(peer, event));
     }
 
     /// The outcome of a request, of which there are at most [`Limits::requests`] a peer.
     pub(crate) fn response(&self, id: RequestId, peer: PeerId, result: Result<Vec<u8>, RequestError>) {
         let event = Event::Response { id, peer, result };
-        self.with(|state| state.push(peer, Item { event, _room: None }));
+        self.with(|state| state.push(peer, event));
     }
 
-    /// A request; false: no room, and the token is dropped, which the peer sees as a refusal.
-    pub(crate) fn request(&self, peer: PeerId, token: ResponseToken, bytes: Vec<u8>) -> bool {
-        let mut fits = false;
-        self.with(|state| {
-            let lane = state.lanes.entry(peer).or_default();
-            if lane.requests < self.limits.inbox_requests {
-                lane.requests += 1;
-                fits = true;
-                let event = Event::Request { peer, token, bytes };
-                state.push(peer, Item { event, _room: None });
-            }
-        });
-        fits
+    /// A request; its token holds one of [`Limits::answers`] places of the peer.
+    pub(crate) fn request(&self, peer: PeerId, token: ResponseToken, bytes: Vec<u8>) {
+        let event = Event::Request { peer, token, bytes };
+        self.with(|state| state.push(peer, event));
     }
 
     /// A batch; false: no room.

@@ -21,8 +21,9 @@
 //!
 //! When the application is slow to call [`Events::recv`]: batches are dropped first (each peer's lane holds few of
 //! them, and they are served after messages), then requests of peers, which see them refused. Direct messages are not
-//! dropped here: the reader of that peer's stream waits, so that the sender's own bounded queue fills. The network
-//! task itself never waits for the application.
+//! dropped here: the reader of that peer's stream waits, so that the sender's own bounded queue fills. What a peer has
+//! waiting is counted until the application is done with it ([`Room`], [`ResponseToken`]), not until it has taken it over.
+//! The network task itself never waits for the application.
 //!
 //! A peer above its token bucket loses the messages above it (counted). One that stays above it for
 //! [`Limits::flood_interval`] after another, or breaks the framing, collects penalties: the first ones cut its
@@ -44,6 +45,8 @@ mod inbox;
 mod link;
 mod meter;
 mod metrics;
+#[doc(hidden)]
+pub mod raw;
 mod sync;
 
 pub use libp2p::bytes::Bytes;
@@ -56,5 +59,5 @@ pub use config::{
 pub use driver::{Wrap, spawn, spawn_wrapped};
 pub use error::{Error, RequestError};
 pub use handle::Handle;
-pub use inbox::{BatchToken, Channel, Event, Events, RequestId, ResponseToken, Verdict};
+pub use inbox::{BatchToken, Channel, Event, Events, RequestId, ResponseToken, Room, Verdict};
 pub use link::{Direction, PeerInfo};

@@ -118,6 +118,8 @@ pub(crate) struct Link {
     pub(crate) name: String,
     /// Room for this peer's direct messages in the inbox, in bytes.
     pub(crate) room: Arc<Semaphore>,
+    /// Places for this peer's requests, until they are answered.
+    pub(crate) answers: Arc<Semaphore>,
     state: Mutex<State>,
     queued: [Notify; Channel::ALL.len()],
     meter: Mutex<Meter>,
@@ -142,6 +144,7 @@ impl Link {
             peer_id,
             name,
             room: Arc::new(Semaphore::new(room)),
+            answers: Arc::new(Semaphore::new(limits.answers)),
             state: Mutex::default(),
             queued: Default::default(),
             meter: Mutex::new(Meter::new(limits, Instant::now())),

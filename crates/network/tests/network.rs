@@ -88,7 +88,7 @@ impl Node {
 
     async fn message(&mut self) -> (PeerId, Channel, Vec<u8>) {
         self.find(|event| match event {
-            Event::Message { peer, channel, bytes } => Some((peer, channel, bytes)),
+            Event::Message { peer, channel, bytes, .. } => Some((peer, channel, bytes)),
             _ => None,
         })
         .await
@@ -603,4 +603,68 @@ async fn the_network_ends_when_its_handle_is_dropped() {
     b.disconnected(id(1)).await;
     let end = async { while events.recv().await.is_some() {} };
     tokio::time::timeout(PATIENCE, end).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_application_keeps_counts_against_its_sender() {
+    const SIZE: usize = 7 << 20;
+    let (mut a, b) = pair(quick()).await;
+    let send = || b.handle.send(id(1), Channel::Consensus, vec![0; SIZE]).unwrap();
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        send();
+        let room = a
+            .find(|event| match event {
+                Event::Message { bytes, room, .. } => Some((bytes.len(), room)),
+                _ => None,
+            })
+            .await;
+        assert_eq!(room.0, SIZE);
+        kept.push(room);
+    }
+    // There is room for 16 MiB, and 14 are in the application's hands.
+    send();
+    assert!(tokio::time::timeout(Duration::from_millis(500), a.events.recv()).await.is_err());
+    kept.pop();
+    assert_eq!(a.message().await.2.len(), SIZE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_asks_without_end_has_few_places() {
+    let answers = 2;
+    let mut a = start(1, &[(2, None)], Limits { requests: 64, ..quick() }).await;
+    let mut b = start(2, &[(1, Some(&a.address))], Limits { answers, ..quick() }).await;
+    a.connected(id(2)).await;
+    let ask = |node: &Node| node.handle.request(id(2), b"which?".to_vec()).unwrap();
+    let question = |event| match event {
+        Event::Request { token, .. } => Some(token),
+        _ => None,
+    };
+    // The application takes what comes and answers nothing.
+    let mut tokens = Vec::new();
+    for _ in 0..answers {
+        ask(&a);
+        tokens.push(b.find(question).await);
+    }
+    for _ in 0..10 {
+        ask(&a);
+        assert_eq!(a.response().await, Err(RequestError::Refused));
+    }
+    assert_eq!(b.metric("vostro_network_dropped_total{channel=\"sync\",reason=\"inbox_full\"}"), 10);
+    // Each answer makes room for another question, once it has gone.
+    for _ in 0..10 {
+        b.handle.respond(tokens.remove(0), b"this".to_vec()).unwrap();
+        assert_eq!(a.response().await, Ok(b"this".to_vec()));
+        for _ in 0..100 {
+            ask(&a);
+            tokio::select! {
+                token = b.find(question) => {
+                    tokens.push(token);
+                    break;
+                }
+                refused = a.response() => assert_eq!(refused, Err(RequestError::Refused)),
+            }
+        }
+        assert_eq!(tokens.len(), answers);
+    }
 }

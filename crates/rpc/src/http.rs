@@ -28,6 +28,7 @@ use vostro_api::node::Readiness;
 use vostro_api::{ApiError, code};
 
 use crate::backend::Backend;
+use crate::buffers::{NotRead, Room};
 use crate::error::RpcError;
 use crate::limits::{Limits, Rates};
 use crate::methods::{self, Api};
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     openrpc: Arc<serde_json::Value>,
     rates: Arc<Rates>,
     in_flight: Arc<Semaphore>,
+    buffers: Room,
     limits: Arc<Limits>,
 }
 
@@ -58,6 +60,7 @@ pub(crate) fn router(config: &RpcConfig, backend: Arc<dyn Backend>) -> Result<Ro
         api,
         rates: Arc::new(Rates::new(&config.limits)),
         in_flight: Arc::new(Semaphore::new(config.limits.max_in_flight)),
+        buffers: Room::new(config.limits.max_buffered_bytes),
         limits: Arc::new(config.limits.clone()),
     };
     let mut router = Router::new()
@@ -112,8 +115,12 @@ async fn rpc(State(shared): State<Shared>, ConnectInfo(peer): ConnectInfo<Socket
         if announced.is_some_and(|l| l > u64::from(limits.max_request_bytes)) {
             return too_large();
         }
-        // The stream fails when it exceeds the limit or when the client goes away; in the second case nobody listens.
-        let Ok(bytes) = to_bytes(body, limits.max_request_bytes as usize).await else { return too_large() };
+        let full = || refuse(StatusCode::SERVICE_UNAVAILABLE, busy("the node holds as many requests as it may"));
+        let (bytes, _held) = match shared.buffers.read(body, limits.max_request_bytes as usize).await {
+            Ok(read) => read,
+            Err(NotRead::TooLarge) => return too_large(),
+            Err(NotRead::Full) => return full(),
+        };
         let calls = match entries(&bytes) {
             Ok(calls) => calls,
             Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
@@ -125,7 +132,13 @@ async fn rpc(State(shared): State<Shared>, ConnectInfo(peer): ConnectInfo<Socket
         if !shared.rates.allow(peer.ip(), calls) {
             return refuse(StatusCode::TOO_MANY_REQUESTS, busy("too many calls from this address"));
         }
-        dispatch(&shared, axum::http::Request::from_parts(parts, bytes)).await
+        let (mut parts, body) = dispatch(&shared, axum::http::Request::from_parts(parts, bytes)).await.into_parts();
+        let Ok(answer) = to_bytes(body, usize::MAX).await else { return full() };
+        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(answer.len()));
+        match shared.buffers.answer(answer) {
+            Some(body) => Response::from_parts(parts, body),
+            None => full(),
+        }
     };
     match tokio::time::timeout(limits.request_timeout, work).await {
         Ok(response) => response,

@@ -9,6 +9,7 @@
 
 mod account;
 mod backend;
+mod buffers;
 mod chain;
 mod entitlement;
 mod error;

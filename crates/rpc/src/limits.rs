@@ -27,6 +27,9 @@ pub struct Limits {
     pub max_connections: usize,
     /// Requests being worked on, waiting ones included.
     pub max_in_flight: usize,
+    /// Bytes of requests that arrived and are not answered, and of answers that are not written; above it requests are
+    /// refused. What they are read into takes a few times as much.
+    pub max_buffered_bytes: usize,
     /// Calls a second from one address, a batch counted by its entries.
     pub calls_per_second: NonZeroU32,
     /// Calls at once from one address after a pause.
@@ -35,6 +38,8 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// Time for a request's headers, and for an idle connection.
     pub header_timeout: Duration,
+    /// Time for which a client may take nothing of an answer.
+    pub write_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -45,10 +50,12 @@ impl Default for Limits {
             max_batch: 100,
             max_connections: 1024,
             max_in_flight: 1024,
+            max_buffered_bytes: 128 << 20,
             calls_per_second: NonZeroU32::new(10_000).expect("above zero"),
             burst: NonZeroU32::new(20_000).expect("above zero"),
             request_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(15),
+            write_timeout: Duration::from_secs(15),
         }
     }
 }
@@ -62,8 +69,10 @@ impl Limits {
             ("max_batch", self.max_batch == 0),
             ("max_connections", self.max_connections == 0),
             ("max_in_flight", self.max_in_flight == 0),
+            ("max_buffered_bytes", self.max_buffered_bytes == 0),
             ("request_timeout", self.request_timeout.is_zero()),
             ("header_timeout", self.header_timeout.is_zero()),
+            ("write_timeout", self.write_timeout.is_zero()),
         ];
         zero.iter().find(|(_, bad)| *bad).map_or(Ok(()), |(name, _)| Err(RpcError::Limit { name }))
     }

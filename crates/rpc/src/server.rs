@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
 use crate::backend::Backend;
+use crate::buffers::Impatient;
 use crate::error::RpcError;
 use crate::http;
 use crate::limits::Limits;
@@ -145,7 +146,10 @@ async fn accept(
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_timeout)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+            .serve_connection(
+                TokioIo::new(Impatient::new(stream, limits.write_timeout)),
+                TowerToHyperService::new(service),
+            );
         let watched = graceful.watcher().watch(connection);
         tokio::spawn(wrap(Box::pin(async move {
             if let Err(e) = watched.await {

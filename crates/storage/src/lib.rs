@@ -28,7 +28,7 @@ pub use journal::{
     BlockLog, BlockReader, BlockRecord, FIRST_HEIGHT, Journal, JournalDisks, JournalOptions, JournalReport,
 };
 pub use tables::Table;
-pub use writer::{Batch, GROUP_BYTES, QUEUE_JOBS, Report, Write, Writer, persist};
+pub use writer::{Batch, GROUP_BYTES, QUEUE_BYTES, QUEUE_JOBS, Report, Write, Writer, persist};
 
 /// Hash of the genesis file, as raw bytes: every file of a node carries it, so files of two chains never mix.
 pub type GenesisHash = [u8; 32];

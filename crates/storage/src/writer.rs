@@ -8,8 +8,8 @@
 //!   submit(1) submit(2) submit(3) ─► queue ─► group ─► blocks, sync ─► consensus, sync ─► guard, sync ─► 1, 2, 3
 //! ```
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -21,6 +21,8 @@ use crate::log::MAX_RECORD;
 
 /// Batches that may wait; above it [`Writer::submit`] waits.
 pub const QUEUE_JOBS: usize = 256;
+/// Bytes that may wait or be under way to the disk; above it [`Writer::submit`] waits. A batch alone always fits.
+pub const QUEUE_BYTES: usize = 64 << 20;
 /// A group is closed once it holds this many bytes, so that the first ticket in it does not wait for ever.
 pub const GROUP_BYTES: usize = 8 << 20;
 
@@ -102,12 +104,58 @@ struct Job {
     bytes: usize,
 }
 
+/// Bytes that were handed in and are not written yet.
+#[derive(Debug, Default)]
+struct Room {
+    load: Mutex<Load>,
+    freed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Load {
+    bytes: usize,
+    closed: bool,
+}
+
+impl Room {
+    fn lock(&self) -> MutexGuard<'_, Load> {
+        self.load.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for room for `bytes`, which a batch alone always has. The writing thread makes room whatever the caller does,
+    /// so this ends.
+    fn take(&self, bytes: usize) {
+        let fits = |load: &mut Load| {
+            load.closed || load.bytes == 0 || load.bytes.checked_add(bytes).is_some_and(|sum| sum <= QUEUE_BYTES)
+        };
+        let mut load = self.freed.wait_while(self.lock(), |load| !fits(load)).unwrap_or_else(PoisonError::into_inner);
+        load.bytes = load.bytes.saturating_add(bytes);
+    }
+
+    fn give_back(&self, bytes: usize) {
+        let mut load = self.lock();
+        load.bytes = load.bytes.saturating_sub(bytes);
+        self.freed.notify_all();
+    }
+}
+
+/// Lets whoever waits for room go on when the writing thread ends, however it ends.
+struct Ending(Arc<Room>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.freed.notify_all();
+    }
+}
+
 /// Hands batches to the writing thread.
 pub struct Writer {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<Result<Journal, String>>>,
     next_ticket: u64,
     failed: Arc<AtomicBool>,
+    room: Arc<Room>,
 }
 
 impl Writer {
@@ -118,15 +166,17 @@ impl Writer {
     pub fn start(journal: Journal, report: impl FnMut(Report) + Send + 'static) -> Result<Self, StorageError> {
         let (sender, receiver) = bounded(QUEUE_JOBS);
         let failed = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&failed);
+        let room = Arc::new(Room::default());
+        let (flag, ending) = (Arc::clone(&failed), Ending(Arc::clone(&room)));
         let thread = std::thread::Builder::new()
             .name("log-writer".to_owned())
-            .spawn(move || run(journal, &receiver, report, &flag))
+            .spawn(move || run(journal, &receiver, report, &flag, &ending.0))
             .map_err(|source| StorageError::io("start", "the log writer thread", source))?;
-        Ok(Self { jobs: Some(sender), thread: Some(thread), next_ticket: 0, failed })
+        Ok(Self { jobs: Some(sender), thread: Some(thread), next_ticket: 0, failed, room })
     }
 
-    /// Hands in a batch. Tickets rise, gaps are allowed; waits while [`QUEUE_JOBS`] batches are queued.
+    /// Hands in a batch. Tickets rise, gaps are allowed; waits while [`QUEUE_JOBS`] batches are queued or [`QUEUE_BYTES`]
+    /// are not written yet.
     ///
     /// # Errors
     /// [`StorageError::TooLarge`] and [`StorageError::OutOfOrder`] leave everything as it was;
@@ -143,6 +193,7 @@ impl Writer {
         if self.failed.load(Ordering::Acquire) {
             return Err(stopped());
         }
+        self.room.take(bytes);
         let job = Job { batch: Batch { ticket, writes }, bytes };
         self.jobs.as_ref().ok_or_else(stopped)?.send(job).map_err(|_| stopped())?;
         self.next_ticket = ticket.saturating_add(1);
@@ -152,6 +203,11 @@ impl Writer {
     /// Batches handed in that the thread has not yet taken.
     pub fn queued(&self) -> usize {
         self.jobs.as_ref().map_or(0, Sender::len)
+    }
+
+    /// Bytes handed in that are not written yet.
+    pub fn queued_bytes(&self) -> usize {
+        self.room.lock().bytes
     }
 
     /// Writes and reports everything queued, ends the thread and gives the journal back.
@@ -187,6 +243,7 @@ fn run(
     jobs: &Receiver<Job>,
     mut report: impl FnMut(Report),
     failed: &AtomicBool,
+    room: &Room,
 ) -> Result<Journal, String> {
     while let Ok(first) = jobs.recv() {
         let mut bytes = first.bytes;
@@ -198,6 +255,8 @@ fn run(
         }
         match persist(&mut journal, &group) {
             Ok(persisted) => {
+                drop(group);
+                room.give_back(bytes);
                 for (ticket, consensus_next) in persisted {
                     report(Report::Persisted { ticket, consensus_next });
                 }

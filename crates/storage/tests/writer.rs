@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, unbounded};
 use vostro_storage::disk::{Crash, MemDisk};
-use vostro_storage::{FIRST_HEIGHT, Journal, JournalDisks, JournalOptions, Report, StorageError, Write, Writer};
+use vostro_storage::{
+    FIRST_HEIGHT, Journal, JournalDisks, JournalOptions, QUEUE_BYTES, Report, StorageError, Write, Writer,
+};
 
 const CHAIN: [u8; 32] = [9; 32];
 
@@ -28,12 +30,16 @@ impl Disks {
         }
     }
 
-    fn journal(&self) -> Journal {
-        let disks = JournalDisks {
+    fn kept(&self) -> JournalDisks {
+        JournalDisks {
             consensus: Arc::new(self.consensus.clone()),
             blocks: Arc::new(self.blocks.clone()),
             signer: Arc::new(self.signer.clone()),
-        };
+        }
+    }
+
+    fn journal(&self) -> Journal {
+        let disks = self.kept();
         let mut options = JournalOptions::default();
         options.consensus.segment_bytes = 8192;
         options.blocks.segment_bytes = 8192;
@@ -132,6 +138,54 @@ fn what_is_queued_shares_its_syncs() {
     assert_eq!(disks.blocks.syncs(), before.1);
     let journal = disks.survivor(Crash::LoseAll).journal();
     assert_eq!(journal.guard.load(), Some(&[39][..]));
+}
+
+/// Blocks so large that a dozen of them are more than may wait.
+#[test]
+fn what_waits_is_bounded_in_bytes() {
+    const BIG: usize = 6 << 20;
+    const BLOCKS: u64 = 20;
+    let disks = Disks::new();
+    let mut journal = JournalOptions::default();
+    journal.blocks.segment_bytes = 64 << 20;
+    let opened = Journal::open(&disks.kept(), CHAIN, &journal).unwrap().0;
+    let (sender, receiver) = unbounded();
+    let (open, gate) = crossbeam_channel::bounded::<()>(0);
+    let mut first = true;
+    let mut writer = Writer::start(opened, move |report| {
+        sender.send(report).unwrap();
+        if std::mem::take(&mut first) {
+            gate.recv().unwrap();
+        }
+    })
+    .unwrap();
+    let big = |at: u64| {
+        let height = FIRST_HEIGHT + at;
+        vec![Write::Block { height, block: vec![1; BIG], certificate: Vec::new(), receipts: Vec::new() }]
+    };
+    writer.submit(0, big(0)).unwrap();
+    receiver.recv().unwrap();
+    // The thread waits in its first report. Another hands in the rest, as far as there is room.
+    let (queued, seen) = crossbeam_channel::unbounded();
+    let submitting = std::thread::spawn(move || {
+        for ticket in 1..BLOCKS {
+            writer.submit(ticket, big(ticket)).unwrap();
+            queued.send((ticket, writer.queued_bytes())).unwrap();
+        }
+        writer
+    });
+    let fits = (QUEUE_BYTES / BIG) as u64;
+    for expected in 1..=fits {
+        let (ticket, bytes) = seen.recv().unwrap();
+        assert_eq!(ticket, expected);
+        assert!(bytes <= QUEUE_BYTES, "{bytes}");
+    }
+    // One more waits for as long as nothing is written.
+    assert!(seen.recv_timeout(std::time::Duration::from_millis(200)).is_err());
+    open.send(()).unwrap();
+    assert!(seen.iter().all(|(_, bytes)| bytes <= QUEUE_BYTES));
+    submitting.join().unwrap().close().unwrap();
+    assert_eq!(receiver.iter().count() as u64, BLOCKS - 1);
 }
 
 #[test]

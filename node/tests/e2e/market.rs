@@ -20,13 +20,15 @@ use vostro_node::keystore::{KeyBook, KeyFile, own_account};
 use vostro_node::recipe::{Recipe, RecipeKeys, ValidatorKeys, from_recipe};
 use vostro_types::{AccountId, AccountKind, Action, Genesis, Height, SecretKey, Time, TxId};
 
-use super::{BOUND, PER_NODE, Process, Ran, TRIES, block_on, cents, free_ports, run, status, until};
+use super::{BOUND, PER_NODE, Process, Ran, TRIES, block_on, cents, free_ports, metric, run, status, until};
 
 /// The platforms, each with a validator of its name.
 pub const PLATFORMS: [&str; 4] = ["atlas", "birch", "cedar", "delta"];
 /// The other accounts of the genesis.
 const OFFICES: [&str; 7] = ["network", "gateway", "vat", "risk", "arbiter", "auditor", "suspense"];
 
+/// The time-out of view 0, in milliseconds, unless a test has another.
+const BASE_TIMEOUT_MS: u64 = 2000;
 /// What the chains of all markets share. Blocks come often, so that deadlines fire soon after they are due.
 const RECIPE: &str = r#"
 [[assets]]
@@ -145,6 +147,7 @@ pub struct Market {
     scratch: TempDir,
     homes: Vec<PathBuf>,
     urls: Vec<String>,
+    p2p: Vec<u16>,
     processes: RefCell<Vec<Process>>,
     asked: Cell<usize>,
     pub chain: Chain,
@@ -154,7 +157,14 @@ impl Market {
     /// Starts the chain of these parameters (TOML) and waits until every node is ready. `people` have keys in the book
     /// that command lines take keys from.
     pub fn open(parameters: &str, people: &[&str]) -> Self {
-        let recipe = Recipe::parse(&format!("chainId = \"market\"\n{parameters}\n{RECIPE}")).unwrap();
+        Self::open_timed(parameters, BASE_TIMEOUT_MS, people)
+    }
+
+    /// [`Market::open`] with another time-out of view 0.
+    pub fn open_timed(parameters: &str, base_timeout_ms: u64, people: &[&str]) -> Self {
+        let timed = RECIPE
+            .replace(&format!("baseTimeoutMs = {BASE_TIMEOUT_MS}"), &format!("baseTimeoutMs = {base_timeout_ms}"));
+        let recipe = Recipe::parse(&format!("chainId = \"market\"\n{parameters}\n{timed}")).unwrap();
         let mut keys = RecipeKeys::default();
         for name in PLATFORMS.iter().chain(&OFFICES) {
             keys.accounts.insert((*name).to_string(), key(name).public());
@@ -174,8 +184,8 @@ impl Market {
         book.save(&scratch.path().join("book.json")).unwrap();
 
         let chain = Chain::of(file.parse().unwrap());
-        let (homes, urls, processes) = (Vec::new(), Vec::new(), RefCell::default());
-        let mut market = Market { scratch, homes, urls, processes, asked: Cell::new(0), chain };
+        let (homes, urls, p2p, processes) = (Vec::new(), Vec::new(), Vec::new(), RefCell::default());
+        let mut market = Market { scratch, homes, urls, p2p, processes, asked: Cell::new(0), chain };
         for attempt in 0..TRIES {
             market.make_homes(attempt);
             let processes = (0..PLATFORMS.len()).map(|at| market.start(at)).collect();
@@ -193,7 +203,7 @@ impl Market {
         let base = free_ports(PER_NODE * 4);
         let port = |at: usize, offset: u16| base + u16::try_from(at).unwrap() * PER_NODE + offset;
         let address = |at: usize| format!("/ip4/127.0.0.1/tcp/{}", port(at, 0));
-        (self.homes, self.urls) = (Vec::new(), Vec::new());
+        (self.homes, self.urls, self.p2p) = (Vec::new(), Vec::new(), Vec::new());
         for (at, name) in PLATFORMS.iter().enumerate() {
             let mut config = new_config(genesis);
             let others = PLATFORMS.iter().enumerate().filter(|(other, _)| *other != at);
@@ -214,6 +224,7 @@ impl Market {
             make_home(&HomePaths::new(&home), &genesis_file, &config, &genesis.hash(), validator, &network).unwrap();
             self.homes.push(home);
             self.urls.push(format!("http://127.0.0.1:{}", port(at, 1)));
+            self.p2p.push(port(at, 0));
         }
     }
 
@@ -248,6 +259,31 @@ impl Market {
         let before = block_on(self.client().status()).unwrap().height;
         self.asked.set(place(platform));
         until("the other node to be as far", || status(&self.client()).filter(|s| s.height >= before));
+    }
+
+    /// The process of a platform's validator.
+    pub fn pid(&self, platform: &str) -> u32 {
+        self.processes.borrow()[place(platform)].pid()
+    }
+
+    /// The port at which a platform's validator listens for others.
+    pub fn p2p(&self, platform: &str) -> u16 {
+        self.p2p[place(platform)]
+    }
+
+    /// The port at which a platform's validator answers clients.
+    pub fn rpc(&self, platform: &str) -> &str {
+        self.urls[place(platform)].strip_prefix("http://").unwrap()
+    }
+
+    /// A number of a platform's validator.
+    pub fn metric(&self, platform: &str, name: &str) -> f64 {
+        metric(&format!("http://127.0.0.1:{}/metrics", self.p2p(platform) + 2), name)
+    }
+
+    /// Where a platform's validator stands.
+    pub fn height(&self, platform: &str) -> u64 {
+        until("an answer", || status(&self.client_of(place(platform)))).height
     }
 
     /// Kills a validator without warning.
@@ -503,7 +539,8 @@ pub fn everybody(people: &[&str]) -> BTreeSet<AccountId> {
     PLATFORMS.iter().chain(&OFFICES).chain(people).map(|name| id(name)).collect()
 }
 
-fn node_keys(platform: &str) -> [SecretKey; 2] {
+/// The keys of a platform's validator: the one that votes, and the one of its connections.
+pub fn node_keys(platform: &str) -> [SecretKey; 2] {
     ["voting", "network"].map(|part| key(&format!("{platform}/{part}")))
 }
 

@@ -142,6 +142,8 @@ pub struct Net {
     pub tamper: BTreeMap<usize, fn(&mut SyncResponse)>,
     /// A node whose disk does not answer, and what it would say.
     pub slow: BTreeMap<usize, Vec<Event>>,
+    /// What nodes are started with.
+    pub limits: EngineLimits,
     next_ticket: u64,
 }
 
@@ -166,6 +168,7 @@ impl Net {
             detected: Vec::new(),
             tamper: BTreeMap::new(),
             slow: BTreeMap::new(),
+            limits: EngineLimits::default(),
             next_ticket: 1,
         };
         for at in 0..usize::from(n) {
@@ -206,7 +209,7 @@ impl Net {
             recent,
             guard: disk.guard,
             records: disk.records.clone(),
-            limits: EngineLimits::default(),
+            limits: self.limits,
         };
         let (engine, actions) = Engine::boot(boot, Time(self.now));
         self.engines[at] = Some(engine);
