@@ -144,7 +144,19 @@ fn what_does_not_contradict_at_the_next_height_accuses_nobody() {
         let again = twin.world.signed(3, Message::Prepare(vote(view, block)));
         assert!(twin.replica.ignores(twin.now, &again), "view {view}");
     }
+    let first = proposal(&twin, parent, 1);
+    twin.hear(2, first.clone());
+    assert!(twin.replica.ignores(twin.now, &twin.world.signed(2, first)));
     assert_eq!(accused_at_height_two(&mut solo), []);
+}
+
+#[test]
+fn a_vote_of_a_higher_view_takes_the_place_and_is_the_one_to_contradict() {
+    let mut solo = Solo::new(None);
+    for (view, block) in [(0, 1), (1, 2), (1, 3)] {
+        solo.hear(3, Message::Prepare(vote(view, block)));
+    }
+    assert_eq!(accused_at_height_two(&mut solo), [(3, EvidenceKind::Votes)]);
 }
 
 #[test]
