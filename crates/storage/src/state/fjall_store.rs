@@ -1,19 +1,15 @@
 //! The state store on disk, in fjall.
 //!
 //! Invariant: height marker and content are one batch in one keyspace, so they are at the same height after any crash.
-//! Batches stay in the process until [`StateStore::checkpoint`] or fjall's own flush; everything later may be lost.
+//! Batches stay in the process until [`super::StateStore::checkpoint`] or fjall's own flush; everything later may be lost.
 
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::backend::{Backend, refuse_other};
-use super::store::{
-    Changes, Entry, Found, GENESIS_KEY, HEIGHT_KEY, SCHEMA, SCHEMA_KEY, StateStore, check_changes, check_height,
-    identify, reserved,
-};
+use super::store::{Changes, Entry, Found, GENESIS_KEY, HEIGHT_KEY, Library, OnDisk, SCHEMA, SCHEMA_KEY, identify};
 use crate::GenesisHash;
 use crate::disk::create_dir_durably;
 use crate::error::StorageError;
@@ -26,12 +22,14 @@ const MEMTABLE_BYTES: u64 = 16 << 20;
 /// Journals on disk; the least that fjall takes.
 const JOURNAL_BYTES: u64 = 64 << 20;
 
-/// fjall behind [`StateStore`].
-pub struct FjallStore {
+/// fjall behind [`super::StateStore`].
+pub type FjallStore = OnDisk<Fjall>;
+
+/// fjall as a store uses it.
+pub struct Fjall {
     db: Database,
     entries: Keyspace,
     path: PathBuf,
-    height: RwLock<Option<u64>>,
 }
 
 impl FjallStore {
@@ -64,9 +62,11 @@ impl FjallStore {
                 None
             }
         };
-        Ok(Self { db, entries, path, height: RwLock::new(height) })
+        Ok(OnDisk::new(Fjall { db, entries, path }, height))
     }
+}
 
+impl Fjall {
     fn failed(&self, error: &fjall::Error) -> StorageError {
         damaged(&self.path, error)
     }
@@ -94,23 +94,15 @@ fn open_database(path: &Path, cache_bytes: u64) -> Result<Database, StorageError
     Err(StorageError::Locked { path: path.display().to_string(), pid: None })
 }
 
-impl StateStore for FjallStore {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        if reserved(key) {
-            return Ok(None);
-        }
+impl Library for Fjall {
+    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         match self.entries.get(key) {
             Ok(value) => Ok(value.map(|value| value.to_vec())),
             Err(error) => Err(self.failed(&error)),
         }
     }
 
-    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Entry>, StorageError> {
-        // The store's own keys lie below the first table.
-        let from = from.max(&[1]);
-        if from >= to {
-            return Ok(Vec::new());
-        }
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Entry>, StorageError> {
         self.entries
             .range(from..to)
             .take(limit)
@@ -121,10 +113,7 @@ impl StateStore for FjallStore {
             .collect()
     }
 
-    fn apply(&self, height: u64, changes: &Changes) -> Result<(), StorageError> {
-        check_changes(changes)?;
-        let mut held = self.height.write().unwrap_or_else(PoisonError::into_inner);
-        check_height(*held, height)?;
+    fn write(&self, changes: &Changes, height: [u8; 8]) -> Result<(), StorageError> {
         let mut batch = self.db.batch();
         for (key, value) in changes {
             match value {
@@ -132,17 +121,11 @@ impl StateStore for FjallStore {
                 None => batch.remove(&self.entries, key.as_slice()),
             }
         }
-        batch.insert(&self.entries, HEIGHT_KEY, height.to_be_bytes());
-        batch.commit().map_err(|error| self.failed(&error))?;
-        *held = Some(height);
-        Ok(())
+        batch.insert(&self.entries, HEIGHT_KEY, height);
+        batch.commit().map_err(|error| self.failed(&error))
     }
 
-    fn height(&self) -> Option<u64> {
-        *self.height.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn checkpoint(&self) -> Result<(), StorageError> {
+    fn sync(&self) -> Result<(), StorageError> {
         self.db.persist(PersistMode::SyncAll).map_err(|error| self.failed(&error))
     }
 }

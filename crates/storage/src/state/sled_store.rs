@@ -1,22 +1,18 @@
 //! The state store on disk, in sled.
 //!
 //! Invariant: height marker and content are one sled batch in one tree, so they are at the same height after any
-//! crash. sled does not sync its files; [`StateStore::checkpoint`] does, and everything later may be lost.
+//! crash. sled does not sync its files; [`super::StateStore::checkpoint`] does, and everything later may be lost.
 
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use fs4::{FileExt, TryLockError};
 
 use super::backend::{Backend, refuse_other};
-use super::store::{
-    Changes, Entry, Found, GENESIS_KEY, HEIGHT_KEY, SCHEMA, SCHEMA_KEY, StateStore, check_changes, check_height,
-    identify, reserved,
-};
+use super::store::{Changes, Entry, Found, GENESIS_KEY, HEIGHT_KEY, Library, OnDisk, SCHEMA, SCHEMA_KEY, identify};
 use crate::GenesisHash;
 use crate::disk::{create_dir_durably, sync_dir};
 use crate::error::StorageError;
@@ -26,11 +22,14 @@ pub const DEFAULT_CACHE_BYTES: u64 = 64 << 20;
 /// sled lets go of its file from a thread of its own, some time after the store was dropped.
 const LOCK_ATTEMPTS: u32 = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
-/// sled behind [`StateStore`].
-pub struct SledStore {
+
+/// sled behind [`super::StateStore`].
+pub type SledStore = OnDisk<Sled>;
+
+/// sled as a store uses it.
+pub struct Sled {
     db: sled::Db,
     path: PathBuf,
-    height: RwLock<Option<u64>>,
 }
 
 impl SledStore {
@@ -72,31 +71,25 @@ impl SledStore {
                 None
             }
         };
-        Ok(Self { db, path, height: RwLock::new(height) })
+        Ok(OnDisk::new(Sled { db, path }, height))
     }
+}
 
+impl Sled {
     fn failed(&self, error: &sled::Error) -> StorageError {
         StorageError::StateDamaged { path: self.path.display().to_string(), cause: error.to_string() }
     }
 }
 
-impl StateStore for SledStore {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        if reserved(key) {
-            return Ok(None);
-        }
+impl Library for Sled {
+    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         match self.db.get(key) {
             Ok(value) => Ok(value.map(|value| value.to_vec())),
             Err(error) => Err(self.failed(&error)),
         }
     }
 
-    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Entry>, StorageError> {
-        // The store's own keys lie below the first table.
-        let from = from.max(&[1]);
-        if from >= to {
-            return Ok(Vec::new());
-        }
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Entry>, StorageError> {
         self.db
             .range(from..to)
             .take(limit)
@@ -107,10 +100,7 @@ impl StateStore for SledStore {
             .collect()
     }
 
-    fn apply(&self, height: u64, changes: &Changes) -> Result<(), StorageError> {
-        check_changes(changes)?;
-        let mut held = self.height.write().unwrap_or_else(PoisonError::into_inner);
-        check_height(*held, height)?;
+    fn write(&self, changes: &Changes, height: [u8; 8]) -> Result<(), StorageError> {
         let mut batch = sled::Batch::default();
         for (key, value) in changes {
             match value {
@@ -118,17 +108,11 @@ impl StateStore for SledStore {
                 None => batch.remove(key.as_slice()),
             }
         }
-        batch.insert(HEIGHT_KEY, &height.to_be_bytes());
-        self.db.apply_batch(batch).map_err(|error| self.failed(&error))?;
-        *held = Some(height);
-        Ok(())
+        batch.insert(HEIGHT_KEY, &height);
+        self.db.apply_batch(batch).map_err(|error| self.failed(&error))
     }
 
-    fn height(&self) -> Option<u64> {
-        *self.height.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn checkpoint(&self) -> Result<(), StorageError> {
+    fn sync(&self) -> Result<(), StorageError> {
         self.db.flush().map_err(|error| self.failed(&error))?;
         // On Linux sled 0.34's flush asks for write-back of the data (`sync_file_range`) without a barrier and leaves
         // large values in files of their own unsynced.

@@ -52,7 +52,7 @@ pub trait StateStore: Send + Sync + 'static {
 }
 
 /// True for keys no table owns: the store keeps its own under prefix 0.
-pub(super) fn reserved(key: &[u8]) -> bool {
+fn reserved(key: &[u8]) -> bool {
     key.first().is_none_or(|table| *table == 0)
 }
 
@@ -76,7 +76,7 @@ pub fn check_changes(changes: &Changes) -> Result<(), StorageError> {
 }
 
 /// Checks that `height` is above the one held.
-pub(super) fn check_height(held: Option<u64>, height: u64) -> Result<(), StorageError> {
+fn check_height(held: Option<u64>, height: u64) -> Result<(), StorageError> {
     match held {
         Some(held) if height <= held => {
             Err(StorageError::OutOfOrder { what: "height", expected: held.saturating_add(1), got: height })
@@ -132,6 +132,73 @@ pub(super) fn identify(
             Ok(height) => Ok(Found::At(Some(u64::from_be_bytes(height)))),
             Err(_) => Err(damaged("its height is malformed")),
         },
+    }
+}
+
+/// What a library that keeps keys and values on disk does for an [`OnDisk`] store.
+pub trait Library: Send + Sync + 'static {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
+
+    /// At most `limit` entries of `from..to`, in key order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Entry>, StorageError>;
+
+    /// Writes `changes` and the value of [`HEIGHT_KEY`] as one batch, which survives a crash as a whole or not at all.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn write(&self, changes: &Changes, height: [u8; 8]) -> Result<(), StorageError>;
+
+    /// Makes everything written durable.
+    ///
+    /// # Errors
+    /// When the device refuses.
+    fn sync(&self) -> Result<(), StorageError>;
+}
+
+/// A store that a library keeps on disk. The store's own keys lie below the first table and are nobody's to read or write.
+pub struct OnDisk<L> {
+    library: L,
+    height: RwLock<Option<u64>>,
+}
+
+impl<L> OnDisk<L> {
+    pub(super) fn new(library: L, height: Option<u64>) -> Self {
+        OnDisk { library, height: RwLock::new(height) }
+    }
+}
+
+impl<L: Library> StateStore for OnDisk<L> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        if reserved(key) { Ok(None) } else { self.library.read(key) }
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Entry>, StorageError> {
+        let from = from.max(&[1]);
+        if from >= to { Ok(Vec::new()) } else { self.library.range(from, to, limit) }
+    }
+
+    fn apply(&self, height: u64, changes: &Changes) -> Result<(), StorageError> {
+        check_changes(changes)?;
+        let mut held = self.height.write().unwrap_or_else(PoisonError::into_inner);
+        check_height(*held, height)?;
+        self.library.write(changes, height.to_be_bytes())?;
+        *held = Some(height);
+        Ok(())
+    }
+
+    fn height(&self) -> Option<u64> {
+        *self.height.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn checkpoint(&self) -> Result<(), StorageError> {
+        self.library.sync()
     }
 }
 
