@@ -13,7 +13,7 @@ use vostro_types::Height;
 
 use crate::chain::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::methods::{Api, Method, Methods};
-use crate::params::{Fields, Kind, optional, required};
+use crate::params::{CURSOR, Fields, Kind, LIMIT, optional, required};
 use crate::view::{cause_words, receipt_at};
 
 pub(crate) const ID: &str = "The account (vo1…), or the public name of an account of the genesis.";
@@ -35,13 +35,7 @@ pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError>
         Method {
             name: "account_history",
             about: "What happened to an account, newest first.",
-            params: const {
-                &[
-                    required("id", Kind::Text, ID),
-                    optional("cursor", Kind::Text, "Where to go on: `nextCursor` of an earlier answer."),
-                    optional("limit", Kind::Number, "1 to 100; 20 if absent."),
-                ]
-            },
+            params: const { &[required("id", Kind::Text, ID), CURSOR, LIMIT] },
             result: "HistoryList",
         },
         history,

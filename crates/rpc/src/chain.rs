@@ -11,7 +11,7 @@ use vostro_settlement::evidence::count_records;
 use vostro_types::{BlockId, Height, ValidatorIndex, codec};
 
 use crate::methods::{Api, Method, Methods};
-use crate::params::{Fields, Kind, optional, required};
+use crate::params::{CURSOR, Fields, Kind, LIMIT, optional, required};
 use crate::view::{count, executed_json, receipt_json};
 
 /// Items of a list without `limit`.
@@ -60,12 +60,7 @@ pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError>
         Method {
             name: "chain_blocks",
             about: "Blocks, newest first.",
-            params: const {
-                &[
-                    optional("cursor", Kind::Text, "Where to go on: `nextCursor` of an earlier answer."),
-                    optional("limit", Kind::Number, "1 to 100; 20 if absent."),
-                ]
-            },
+            params: const { &[CURSOR, LIMIT] },
             result: "BlockList",
         },
         blocks,

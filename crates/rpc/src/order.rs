@@ -16,7 +16,7 @@ use vostro_types::{AccountId, Event, Height, Label};
 use crate::account::PROVE;
 use crate::chain::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::methods::{Api, Method, Methods};
-use crate::params::{Fields, Kind, optional, required};
+use crate::params::{CURSOR, Fields, Kind, LIMIT, optional, required};
 use crate::view::{View, receipt_at};
 
 /// Entries of an account's history that one call for its orders looks at. With fewer orders among them than asked for,
@@ -47,8 +47,8 @@ pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError>
                 &[
                     optional("account", Kind::Text, "The payer: an account (vo1…), or a public name."),
                     optional("platform", Kind::Text, "The platform that sells: its account (vo1…) or public name."),
-                    optional("cursor", Kind::Text, "Where to go on: `nextCursor` of an earlier answer."),
-                    optional("limit", Kind::Number, "1 to 100; 20 if absent."),
+                    CURSOR,
+                    LIMIT,
                 ]
             },
             result: "OrderList",

@@ -50,6 +50,11 @@ pub(crate) const fn optional(name: &'static str, kind: Kind, about: &'static str
     Param { name, kind, required: false, about }
 }
 
+/// Where a list goes on.
+pub(crate) const CURSOR: Param = optional("cursor", Kind::Text, "Where to go on: `nextCursor` of an earlier answer.");
+/// How much of a list.
+pub(crate) const LIMIT: Param = optional("limit", Kind::Number, "1 to 100; 20 if absent.");
+
 /// A call's parameters, all declared and of their kinds.
 #[derive(Debug)]
 pub(crate) struct Fields(Map<String, Value>);

@@ -10,7 +10,7 @@ use vostro_types::{AssetCode, Height, Time};
 use crate::account::ID;
 use crate::chain::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::methods::{Api, Method, Methods};
-use crate::params::{Fields, Kind, Moment, optional, required};
+use crate::params::{CURSOR, Fields, Kind, Moment, optional, required};
 use crate::view::{place, receipt_at};
 
 /// Entries of an account's history that one call looks at. Where fewer of them than asked for moved the asset, the
@@ -32,7 +32,7 @@ pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError>
                     ),
                     optional("to", Kind::Moment, "Last height, or the time before which; the tip if absent."),
                     optional("asset", Kind::Text, "The asset's code; every asset if absent."),
-                    optional("cursor", Kind::Text, "Where to go on: `nextCursor` of an earlier answer."),
+                    CURSOR,
                     optional("limit", Kind::Number, "Lines, 1 to 100; 20 if absent."),
                 ]
             },

@@ -12,7 +12,7 @@ use vostro_types::{Evidence, EvidenceKey};
 use crate::account::PROVE;
 use crate::chain::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::methods::{Api, Method, Methods};
-use crate::params::{Fields, Kind, optional};
+use crate::params::{CURSOR, Fields, Kind, LIMIT, optional};
 
 pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
     methods.read(
@@ -22,8 +22,8 @@ pub(crate) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError>
             params: const {
                 &[
                     optional("validator", Kind::Text, "A validator's name; all if absent."),
-                    optional("cursor", Kind::Text, "Where to go on: `nextCursor` of an earlier answer."),
-                    optional("limit", Kind::Number, "1 to 100; 20 if absent."),
+                    CURSOR,
+                    LIMIT,
                     optional("prove", Kind::Flag, PROVE),
                 ]
             },
