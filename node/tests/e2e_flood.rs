@@ -24,27 +24,9 @@ use vostro_types::{
 };
 
 use e2e::deeds::*;
-use e2e::market::{Market, by, id, node_keys};
+use e2e::market::{LASTING, Market, by, id, node_keys};
 use e2e::until;
 
-/// Nothing falls due while the test runs.
-const PARAMETERS: &str = r#"
-[parameters]
-dayMs = 600000
-escrowMs = 600000
-holdMs = 600000
-disputeMs = 600000
-resolveMs = 600000
-archiveMs = 600000
-windowMs = 0
-maxDuePerBlock = 1000
-debitCap = "100000000"
-gatewayDailyCap = "10000000000"
-[parameters.fee]
-ratePpm = 0
-min = "0"
-cap = "0"
-"#;
 /// Who floods. Its own node does not run.
 const HOSTILE: &str = "delta";
 /// Who is flooded. All three are needed for a quorum, so the chain stops if one of them does.
@@ -385,7 +367,7 @@ fn percentiles(times: &[Duration]) -> String {
 #[test]
 fn a_flood_over_sockets_stops_nobody_and_takes_little_memory() {
     let total: u64 = if std::env::var("VOSTRO_ALL").is_ok() { 1_000_000 } else { 20_000 };
-    let m = Market::open_timed(PARAMETERS, 300, &["ada", "iris"]);
+    let m = Market::open_timed(LASTING, 300, &["ada", "iris"]);
     m.all([
         by("atlas", open("ada", AccountKind::User)).with("ada"),
         by("atlas", open("iris", AccountKind::User)).with("iris"),

@@ -12,26 +12,11 @@ use vostro_types::transaction::{
 use vostro_types::{AccountKind, AccountStatus, Action, FxQuote, Hash, Height, Time, TxId};
 
 use e2e::deeds::*;
-use e2e::market::{Act, Balances, Market, PLATFORMS, Verdict, by, everybody, id, key, made_by};
+use e2e::market::{Act, Balances, LASTING, Market, PLATFORMS, Verdict, by, everybody, id, key, made_by};
 use e2e::{block_on, books};
 
-/// Without a network fee, so that each sale needs the least consent that it may need. Spans last longer than the test.
-const PARAMETERS: &str = r#"
-[parameters]
-dayMs = 600000
-escrowMs = 600000
-holdMs = 600000
-disputeMs = 600000
-resolveMs = 600000
-archiveMs = 600000
-windowMs = 0
-maxDuePerBlock = 1000
-debitCap = "100000000"
-gatewayDailyCap = "10000000000"
-[parameters.fee]
-ratePpm = 0
-min = "0"
-cap = "0"
+/// Beside [`LASTING`], whose lack of a fee lets each sale need the least consent that it may need.
+const LIMITS: &str = r#"
 [[parameters.limits]]
 perTransaction = "100000"
 velocity = "150000"
@@ -478,7 +463,7 @@ fn replays_after_a_restart(m: &Market) {
 
 #[test]
 fn a_hostile_partner_gets_codes_and_no_money() {
-    let m = Market::open(PARAMETERS, &PEOPLE);
+    let m = Market::open(&format!("{LASTING}{LIMITS}"), &PEOPLE);
     opening(&m);
     let quoted = quote(&m, "q-1");
     let done = scene(&m, &quoted);

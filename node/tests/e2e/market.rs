@@ -27,6 +27,24 @@ pub const PLATFORMS: [&str; 4] = ["atlas", "birch", "cedar", "delta"];
 /// The other accounts of the genesis.
 const OFFICES: [&str; 7] = ["network", "gateway", "vat", "risk", "arbiter", "auditor", "suspense"];
 
+/// Parameters without a network fee and with spans that outlast a test, so that nothing falls due in it.
+pub const LASTING: &str = r#"
+[parameters]
+dayMs = 600000
+escrowMs = 600000
+holdMs = 600000
+disputeMs = 600000
+resolveMs = 600000
+archiveMs = 600000
+windowMs = 0
+maxDuePerBlock = 1000
+debitCap = "100000000"
+gatewayDailyCap = "10000000000"
+[parameters.fee]
+ratePpm = 0
+min = "0"
+cap = "0"
+"#;
 /// The time-out of view 0, in milliseconds, unless a test has another.
 const BASE_TIMEOUT_MS: u64 = 2000;
 /// What the chains of all markets share. Blocks come often, so that deadlines fire soon after they are due.
