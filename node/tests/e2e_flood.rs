@@ -34,11 +34,11 @@ const VICTIMS: [&str; 3] = ["atlas", "birch", "cedar"];
 /// Different messages that a victim is sent again and again, until the next pool.
 const POOL: u64 = 1000;
 /// Below the rate at which a node begins to drop.
-const PER_SECOND: u64 = 4_000;
+const PER_SECOND: u64 = 900;
 /// Messages written at once.
-const CHUNK: u64 = 200;
+const CHUNK: u64 = 50;
 /// Messages sent to each victim at once at the end: more than the two seconds' worth that it lets in.
-const BURST: u64 = 12_000;
+const BURST: u64 = 4_000;
 /// Streams opened and never used, on each connection.
 const SILENT_STREAMS: usize = 20;
 /// Requests begun and never finished, on each connection.
@@ -47,8 +47,10 @@ const HALF_REQUESTS: usize = 12;
 const STRANGERS: usize = 40;
 /// Batches gossiped to all.
 const BATCHES: u32 = 400;
-/// Honest payments before the flood; the shortest flood has as many.
+/// Honest payments before a short flood and, if figures are wanted, before a long one; during it there are at least
+/// [`PAYMENTS`].
 const PAYMENTS: usize = 12;
+const PAYMENTS_TO_COMPARE: usize = 200;
 /// What is done to them, one after the other.
 const PHASES: [&str; 4] = ["strangers", "gossip", "messages", "misbehaviour"];
 /// What a flood may cost a node, in bytes of resident memory above what it had when it was idle.
@@ -346,27 +348,28 @@ fn resident(pid: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
-/// Pays until `enough` says so; how long each payment took.
-fn pay(m: &Market, enough: impl Fn(usize) -> bool) -> Vec<Duration> {
+/// Pays until `enough` says so; in which phase each payment began, and how long it took.
+fn pay(m: &Market, phase: &AtomicUsize, enough: impl Fn(usize) -> bool) -> Vec<(usize, Duration)> {
     let mut times = Vec::new();
     while !enough(times.len()) {
-        let began = Instant::now();
+        let (phase, began) = (phase.load(Ordering::Relaxed), Instant::now());
         m.applied(by("ada", transfer("iris", "0.01")));
-        times.push(began.elapsed());
+        times.push((phase, began.elapsed()));
     }
     times
 }
 
-fn percentiles(times: &[Duration]) -> String {
-    let mut ms: Vec<u128> = times.iter().map(Duration::as_millis).collect();
-    ms.sort_unstable();
-    let at = |percent: usize| ms[(ms.len() - 1) * percent / 100];
-    format!("{} payments: p50 {} ms, p90 {} ms, p99 {} ms", ms.len(), at(50), at(90), at(99))
+fn percentiles(times: impl Iterator<Item = Duration>) -> String {
+    let mut times: Vec<f64> = times.map(|time| time.as_secs_f64() * 1000.0).collect();
+    times.sort_unstable_by(f64::total_cmp);
+    let at = |percent: usize| times.get((times.len().max(1) - 1) * percent / 100).copied().unwrap_or(f64::NAN);
+    format!("{} payments: p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms", times.len(), at(50), at(90), at(99))
 }
 
 #[test]
 fn a_flood_over_sockets_stops_nobody_and_takes_little_memory() {
-    let total: u64 = if std::env::var("VOSTRO_ALL").is_ok() { 1_000_000 } else { 20_000 };
+    let all = std::env::var("VOSTRO_ALL").is_ok();
+    let (total, first) = if all { (1_000_000, PAYMENTS_TO_COMPARE) } else { (20_000_u64, PAYMENTS) };
     let m = Market::open_timed(LASTING, 300, &["ada", "iris"]);
     m.all([
         by("atlas", open("ada", AccountKind::User)).with("ada"),
@@ -375,7 +378,8 @@ fn a_flood_over_sockets_stops_nobody_and_takes_little_memory() {
     ]);
     m.kill(HOSTILE);
     let liar = Arc::new(Liar::new(&m));
-    let before = pay(&m, |n| n == PAYMENTS);
+    let phase = Arc::new(AtomicUsize::new(0));
+    let before = pay(&m, &phase, |n| n == first);
     let pids = VICTIMS.map(|name| m.pid(name));
     let idle = pids.map(resident);
 
@@ -384,7 +388,6 @@ fn a_flood_over_sockets_stops_nobody_and_takes_little_memory() {
     let done = Arc::new(AtomicBool::new(false));
     let ports = VICTIMS.map(|name| (name, m.p2p(name)));
     let rpcs = VICTIMS.map(|name| m.rpc(name).to_string());
-    let phase = Arc::new(AtomicUsize::new(0));
     let flooding = std::thread::spawn({
         let (liar, counts, done, height) = (liar.clone(), counts.clone(), done.clone(), height.clone());
         let phase = phase.clone();
@@ -422,7 +425,7 @@ fn a_flood_over_sockets_stops_nobody_and_takes_little_memory() {
         }
     });
     let watching = std::thread::spawn({
-        let done = done.clone();
+        let (done, phase) = (done.clone(), phase.clone());
         move || {
             let mut peaks = [idle; PHASES.len()];
             while !done.load(Ordering::Relaxed) {
@@ -435,15 +438,18 @@ fn a_flood_over_sockets_stops_nobody_and_takes_little_memory() {
         }
     });
     let began = Instant::now();
-    let during = pay(&m, |n| {
+    let during = pay(&m, &phase, |n| {
         height.store(m.height(VICTIMS[0]), Ordering::Relaxed);
         n >= PAYMENTS && done.load(Ordering::Relaxed)
     });
     flooding.join().unwrap();
     let peaks = watching.join().unwrap();
 
-    println!("before: {}", percentiles(&before));
-    println!("during: {}", percentiles(&during));
+    println!("before: {}", percentiles(before.iter().map(|(_, time)| *time)));
+    println!("during: {}", percentiles(during.iter().map(|(_, time)| *time)));
+    for (at, name) in PHASES.iter().enumerate() {
+        println!("  {name}: {}", percentiles(during.iter().filter(|(phase, _)| *phase == at).map(|(_, time)| *time)));
+    }
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     println!(
         "{} messages and {} half-open streams over {} connections in {} s; {} dials refused",

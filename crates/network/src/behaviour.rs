@@ -58,7 +58,7 @@ pub(crate) fn swarm(config: &Config, links: Arc<Links>, wrap: Wrap) -> Result<Sw
         gate: Gate::new(own, links.clone(), limits.clone()),
         direct: Direct::new(links, direct),
         sync: sync::behaviour(protocol(&chain, "sync")?, limits),
-        gossip: gossip::behaviour(&config.key, &chain)?,
+        gossip: gossip::behaviour(&chain)?,
         identify: identify::Behaviour::new(identity),
         ping: ping::Behaviour::new(pings),
     };

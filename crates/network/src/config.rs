@@ -129,7 +129,8 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// Bytes of batches accepted by [`crate::Handle::publish`] and not yet handed to gossipsub. 16 MiB.
     pub publish_bytes: usize,
-    /// Direct messages a second from one peer; the bucket holds two seconds' worth. 5,000.
+    /// Direct messages a second from one peer; the bucket holds two seconds' worth. A hundred blocks a second take
+    /// some three hundred. 1,000.
     pub direct_messages_per_second: u32,
     /// Bytes of direct messages a second from one peer; the bucket holds two seconds' worth. 64 MiB.
     pub direct_bytes_per_second: u32,
@@ -184,7 +185,7 @@ impl Default for Limits {
             request_streams: 16,
             request_timeout: Duration::from_secs(10),
             publish_bytes: 16 * MIB,
-            direct_messages_per_second: 5_000,
+            direct_messages_per_second: 1_000,
             direct_bytes_per_second: 64 * 1024 * 1024,
             batches_per_second: 1_000,
             batch_bytes_per_second: 32 * 1024 * 1024,

@@ -1,4 +1,7 @@
 //! Gossip of batches: one topic a chain, forwarded only after a verdict, known by the hash of their content.
+//!
+//! Batches carry neither author nor signature: what is in them is signed by those whom it binds, the connection says which
+//! listed peer forwarded them, and that peer answers for them.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -9,9 +12,9 @@ use libp2p::gossipsub::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::{Error, MAX_BATCH_BYTES, NetworkKey};
+use crate::{Error, MAX_BATCH_BYTES};
 
-/// Room for the envelope of a batch (topic, author, signature) and for control messages beside it.
+/// Room for the envelope of a batch (its topic) and for control messages beside it.
 const ENVELOPE_BYTES: usize = 64 * 1024;
 /// Messages in one protocol frame; one batch a frame is the norm.
 const MAX_MESSAGES_PER_FRAME: usize = 64;
@@ -26,7 +29,7 @@ const DUPLICATE_CACHE: Duration = Duration::from_secs(60);
 const HISTORY: usize = 5;
 
 pub(crate) fn topic(chain: &str) -> IdentTopic {
-    IdentTopic::new(format!("vostro/{chain}/batch/1"))
+    IdentTopic::new(format!("vostro/{chain}/batch/2"))
 }
 
 /// SHA-256 of the content alone: who made or forwarded a batch does not make it another one.
@@ -45,11 +48,11 @@ fn filter(topic: &IdentTopic) -> MaxCountSubscriptionFilter<WhitelistSubscriptio
     }
 }
 
-pub(crate) fn behaviour(key: &NetworkKey, chain: &str) -> Result<Behaviour, Error> {
+pub(crate) fn behaviour(chain: &str) -> Result<Behaviour, Error> {
     let topic = topic(chain);
     let setup = |error: &dyn std::fmt::Display| Error::Setup(error.to_string());
     let config = ConfigBuilder::default()
-        .validation_mode(ValidationMode::Strict)
+        .validation_mode(ValidationMode::Anonymous)
         .validate_messages()
         .message_id_fn(message_id)
         .max_transmit_size(MAX_BATCH_BYTES + ENVELOPE_BYTES)
@@ -66,9 +69,8 @@ pub(crate) fn behaviour(key: &NetworkKey, chain: &str) -> Result<Behaviour, Erro
         .flood_publish(false)
         .build()
         .map_err(|error| setup(&error))?;
-    let author = MessageAuthenticity::Signed(key.pair().clone());
-    let mut gossip =
-        Behaviour::new_with_subscription_filter(author, config, filter(&topic)).map_err(|error| setup(&error))?;
+        let mut gossip = Behaviour::new_with_subscription_filter(MessageAuthenticity::Anonymous, config, filter(&topic))
+        .map_err(|error| setup(&error))?;
     gossip.subscribe(&topic).map_err(|error| setup(&error))?;
     Ok(gossip)
 }
