@@ -6,7 +6,7 @@ use vostro_types::transaction::OrderKey;
 use vostro_types::{AccountId, AssetCode, Label, Time};
 
 use crate::ledger::{Ledger, Reader};
-use crate::table::{KeyPart, take};
+use crate::table::{KeyBytes, KeyPart, take};
 use crate::tables::DEADLINES;
 
 /// What comes due.
@@ -21,7 +21,7 @@ pub enum Due {
 }
 
 impl KeyPart for Due {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut KeyBytes) {
         match self {
             Due::Order(order) => {
                 out.push(1);

@@ -9,14 +9,14 @@ use vostro_types::{Epoch, EvidenceKey, EvidenceKind, Height, ValidatorIndex, Ver
 use crate::BlockContext;
 use crate::ledger::{Ledger, Reader};
 use crate::model::EvidenceRecord;
-use crate::table::{KeyPart, take};
+use crate::table::{KeyBytes, KeyPart, take};
 use crate::tables::EVIDENCE;
 
 /// Epoch and validator: the accused.
 pub type Accused = (Epoch, ValidatorIndex);
 
 impl KeyPart for Epoch {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut KeyBytes) {
         self.0.write(out);
     }
 
@@ -26,7 +26,7 @@ impl KeyPart for Epoch {
 }
 
 impl KeyPart for ValidatorIndex {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut KeyBytes) {
         out.extend_from_slice(&self.0.to_be_bytes());
     }
 
@@ -36,7 +36,7 @@ impl KeyPart for ValidatorIndex {
 }
 
 impl KeyPart for EvidenceKind {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut KeyBytes) {
         out.push(match self {
             EvidenceKind::Votes => 1,
             EvidenceKind::Proposals => 2,
@@ -55,7 +55,7 @@ impl KeyPart for EvidenceKind {
 }
 
 impl KeyPart for EvidenceKey {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut KeyBytes) {
         (self.epoch, self.validator, self.kind).write(out);
         self.height.0.write(out);
     }

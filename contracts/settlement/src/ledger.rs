@@ -13,6 +13,14 @@ pub trait Reader {
     /// The value at `key`.
     fn get(&self, key: &[u8]) -> Option<Vec<u8>>;
 
+    /// Shows the value at `key`, if there is one, where it stands: what [`Reader::get`] returns, without a copy. `look` does
+    /// not read the ledger.
+    fn see(&self, key: &[u8], look: &mut dyn FnMut(&[u8])) {
+        if let Some(value) = self.get(key) {
+            look(&value);
+        }
+    }
+
     /// Up to `limit` entries with `from <= key < to`, in the order of their keys.
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Entry>;
 }
@@ -48,6 +56,14 @@ impl Reader for Draft<'_> {
         match self.writes.get(key) {
             Some(written) => written.clone(),
             None => self.below.get(key),
+        }
+    }
+
+    fn see(&self, key: &[u8], look: &mut dyn FnMut(&[u8])) {
+        match self.writes.get(key) {
+            Some(Some(written)) => look(written),
+            Some(None) => {}
+            None => self.below.see(key, look),
         }
     }
 
@@ -100,6 +116,11 @@ mod tests {
         assert_eq!(draft.get(&[2]), None);
         assert_eq!(draft.get(&[3]), Some(vec![33]));
         assert_eq!(draft.get(&[4]), Some(vec![4]));
+        for key in 0..7u8 {
+            let mut seen = None;
+            draft.see(&[key], &mut |value| seen = Some(value.to_vec()));
+            assert_eq!(seen, draft.get(&[key]), "{key}");
+        }
         assert!(draft.scan(&[5], &[5], 9).is_empty() && draft.scan(&[5], &[1], 9).is_empty());
         assert_eq!(draft.into_writes().len(), 4);
         assert_eq!(below.get(&[1]), Some(vec![1]));

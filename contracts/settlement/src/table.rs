@@ -6,6 +6,7 @@
 
 use std::marker::PhantomData;
 
+use smallvec::SmallVec;
 use vostro_types::codec::{self, Decode, Encode};
 use vostro_types::transaction::OrderKey;
 use vostro_types::{AccountId, AssetCode, Hash, Label, Time};
@@ -19,10 +20,13 @@ const MAX_VALUE: usize = 64 << 10;
 /// Entries fetched at once by walks over a table.
 const PAGE: usize = 1024;
 
+/// The bytes of a key while it is made: nearly every key is shorter, and needs no memory of its own.
+pub type KeyBytes = SmallVec<[u8; 128]>;
+
 /// A part of a key.
 pub trait KeyPart: Sized {
     /// Appends the part's bytes.
-    fn write(&self, out: &mut Vec<u8>);
+    fn write(&self, out: &mut KeyBytes);
 
     /// Takes the part from the front of `bytes`.
     fn read(bytes: &mut &[u8]) -> Option<Self>;
@@ -36,7 +40,7 @@ pub(crate) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 impl KeyPart for () {
-    fn write(&self, _: &mut Vec<u8>) {}
+    fn write(&self, _: &mut KeyBytes) {}
 
     fn read(_: &mut &[u8]) -> Option<Self> {
         Some(())
@@ -44,7 +48,7 @@ impl KeyPart for () {
 }
 
 impl KeyPart for AccountId {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut KeyBytes) {
         out.extend_from_slice(&self.0);
     }
 
@@ -54,7 +58,7 @@ impl KeyPart for AccountId {
 }
 
 impl KeyPart for Hash {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut KeyBytes) {
         out.extend_from_slice(&self.0);
     }
 
@@ -64,7 +68,7 @@ impl KeyPart for Hash {
 }
 
 impl KeyPart for AssetCode {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut KeyBytes) {
         out.extend_from_slice(self.bytes());
     }
 
@@ -74,7 +78,7 @@ impl KeyPart for AssetCode {
 }
 
 impl KeyPart for Label {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut KeyBytes) {
         out.push(self.as_str().len() as u8); // at most Label::MAX
         out.extend_from_slice(self.as_str().as_bytes());
     }
@@ -88,7 +92,7 @@ impl KeyPart for Label {
 }
 
 impl KeyPart for u64 {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut KeyBytes) {
         out.extend_from_slice(&self.to_be_bytes());
     }
 
@@ -98,7 +102,7 @@ impl KeyPart for u64 {
 }
 
 impl KeyPart for u32 {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut KeyBytes) {
         out.extend_from_slice(&self.to_be_bytes());
     }
 
@@ -108,7 +112,7 @@ impl KeyPart for u32 {
 }
 
 impl KeyPart for Time {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut KeyBytes) {
         self.0.write(out);
     }
 
@@ -118,7 +122,7 @@ impl KeyPart for Time {
 }
 
 impl KeyPart for OrderKey {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut KeyBytes) {
         self.platform.write(out);
         self.order_id.write(out);
     }
@@ -131,7 +135,7 @@ impl KeyPart for OrderKey {
 macro_rules! tuple_key {
     ($($part:ident),+) => {
         impl<$($part: KeyPart),+> KeyPart for ($($part,)+) {
-            fn write(&self, out: &mut Vec<u8>) {
+            fn write(&self, out: &mut KeyBytes) {
                 #[allow(non_snake_case)]
                 let ($($part,)+) = self;
                 $($part.write(out);)+
@@ -149,9 +153,9 @@ tuple_key!(A, B, C, D);
 
 /// The bytes of a key's part, without a table's prefix.
 pub(crate) fn part<K: KeyPart>(key: &K) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(48);
+    let mut bytes = KeyBytes::new();
     key.write(&mut bytes);
-    bytes
+    bytes.into_vec()
 }
 
 /// A table of the state: where its entries stand and what they mean.
@@ -178,9 +182,14 @@ impl<K: KeyPart, V: Encode + Decode<()>> Table<K, V> {
 
     /// The state key of an entry: what a proof of the entry is about.
     pub fn key(&self, key: &K) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(96);
+        self.under(key).to_vec()
+    }
+
+    /// The bytes that the keys of the entries under a part begin with; an entry's state key if it is a whole key.
+    fn under<P: KeyPart>(&self, part: &P) -> KeyBytes {
+        let mut bytes = KeyBytes::new();
         bytes.push(self.prefix);
-        key.write(&mut bytes);
+        part.write(&mut bytes);
         bytes
     }
 
@@ -208,12 +217,16 @@ impl<K: KeyPart, V: Encode + Decode<()>> Table<K, V> {
     /// # Panics
     /// Never over a state that this contract wrote; here and in the other reads.
     pub fn get(&self, reader: &dyn Reader, key: &K) -> Option<V> {
-        reader.get(&self.key(key)).map(|bytes| self.value(&bytes))
+        let mut found = None;
+        reader.see(&self.under(key), &mut |bytes| found = Some(self.value(bytes)));
+        found
     }
 
     /// Whether `key` has a value.
     pub fn contains(&self, reader: &dyn Reader, key: &K) -> bool {
-        reader.get(&self.key(key)).is_some()
+        let mut found = false;
+        reader.see(&self.under(key), &mut |_| found = true);
+        found
     }
 
     pub(crate) fn put(&self, ledger: &mut dyn Ledger, key: &K, value: &V) {
@@ -221,13 +234,12 @@ impl<K: KeyPart, V: Encode + Decode<()>> Table<K, V> {
     }
 
     pub(crate) fn delete(&self, ledger: &mut dyn Ledger, key: &K) {
-        ledger.delete(&self.key(key));
+        ledger.delete(&self.under(key));
     }
 
     /// Up to `limit` entries whose keys begin with the part `under`, after the entry `after` if one is given.
     pub fn page<P: KeyPart>(&self, reader: &dyn Reader, under: &P, after: Option<&K>, limit: usize) -> Vec<(K, V)> {
-        let mut low = vec![self.prefix];
-        under.write(&mut low);
+        let mut low = self.under(under).into_vec();
         let high = successor(&low);
         if let Some(after) = after {
             let mut next = self.key(after);
@@ -239,9 +251,7 @@ impl<K: KeyPart, V: Encode + Decode<()>> Table<K, V> {
 
     /// Up to `limit` entries, in order, whose keys are below all that begin with the part `bound`.
     pub fn below<P: KeyPart>(&self, reader: &dyn Reader, bound: &P, limit: usize) -> Vec<(K, V)> {
-        let mut high = vec![self.prefix];
-        bound.write(&mut high);
-        self.parse(reader.scan(&[self.prefix], &high, limit))
+        self.parse(reader.scan(&[self.prefix], &self.under(bound), limit))
     }
 
     fn parse(&self, entries: Vec<Entry>) -> Vec<(K, V)> {
@@ -250,8 +260,7 @@ impl<K: KeyPart, V: Encode + Decode<()>> Table<K, V> {
 
     /// Every entry whose key begins with the part `under`, fetched in pages.
     pub fn walk<'a, P: KeyPart>(&'a self, reader: &'a dyn Reader, under: &P) -> impl Iterator<Item = (K, V)> + 'a {
-        let mut low = vec![self.prefix];
-        under.write(&mut low);
+        let mut low = self.under(under).into_vec();
         let high = successor(&low);
         let mut done = false;
         let mut page = Vec::new().into_iter();

@@ -32,6 +32,12 @@ impl Reader for MemLedger {
         self.entries.get(key).cloned()
     }
 
+    fn see(&self, key: &[u8], look: &mut dyn FnMut(&[u8])) {
+        if let Some(value) = self.entries.get(key) {
+            look(value);
+        }
+    }
+
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Entry> {
         if from >= to {
             return Vec::new();

@@ -122,6 +122,10 @@ impl<S: StateRead + ?Sized> Reader for Overlay<'_, S> {
         StateRead::get(self, key)
     }
 
+    fn see(&self, key: &[u8], look: &mut dyn FnMut(&[u8])) {
+        Overlay::see(self, key, |value| value.map(|value| look(value)));
+    }
+
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
         StateRead::scan(self, from, to, limit)
     }

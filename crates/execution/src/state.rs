@@ -179,15 +179,23 @@ impl<'a, S: StateRead + ?Sized> Overlay<'a, S> {
     }
 }
 
-impl<S: StateRead + ?Sized> StateRead for Overlay<'_, S> {
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+impl<S: StateRead + ?Sized> Overlay<'_, S> {
+    /// What `read` makes of the value at `key`. It must not use this overlay.
+    pub(crate) fn see<T>(&self, key: &[u8], read: impl FnOnce(Option<&Vec<u8>>) -> T) -> T {
         let mut touched = self.touched.borrow_mut();
         let at = touched.place(key);
         let slot = &mut touched[at];
-        match &slot.now {
-            Some(written) => written.clone(),
-            None => slot.before.get_or_insert_with(|| self.base.get(key)).clone(),
-        }
+        let value = match &slot.now {
+            Some(written) => written,
+            None => slot.before.get_or_insert_with(|| self.base.get(key)),
+        };
+        read(value.as_ref())
+    }
+}
+
+impl<S: StateRead + ?Sized> StateRead for Overlay<'_, S> {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.see(key, |value| value.cloned())
     }
 
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {

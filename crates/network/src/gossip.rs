@@ -69,7 +69,7 @@ pub(crate) fn behaviour(chain: &str) -> Result<Behaviour, Error> {
         .flood_publish(false)
         .build()
         .map_err(|error| setup(&error))?;
-        let mut gossip = Behaviour::new_with_subscription_filter(MessageAuthenticity::Anonymous, config, filter(&topic))
+    let mut gossip = Behaviour::new_with_subscription_filter(MessageAuthenticity::Anonymous, config, filter(&topic))
         .map_err(|error| setup(&error))?;
     gossip.subscribe(&topic).map_err(|error| setup(&error))?;
     Ok(gossip)
