@@ -3,7 +3,7 @@
 mod admission;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use vostro_consensus::{
@@ -18,9 +18,10 @@ use vostro_types::{
 };
 
 use crate::candidate::{BlockLimits, Candidate, Parent, build, validate};
+use crate::candidates::Candidates;
 use crate::evidence::EvidencePool;
 use crate::mempool::{Mempool, MempoolLimits};
-use crate::recent::RecentIds;
+use crate::recent::{MAX_RECENT_IDS, RecentIds};
 use crate::sync::{CatchUp, Outcome as SyncOutcome};
 use crate::wire::{GossipBatch, MAX_BATCH_BYTES, MAX_SYNC_BLOCKS, SyncRequest, SyncResponse, batches};
 
@@ -28,8 +29,6 @@ use admission::{Source, Standing};
 
 /// What waits for a block this long is sent directly to the primary, in case gossip lost it. Milliseconds.
 pub const FORWARD_AFTER_MS: u64 = 500;
-/// Executed blocks of the height being decided that are kept; of more, the oldest goes.
-const MAX_CANDIDATES: usize = 8;
 /// While so many decided blocks are not durable yet, catching up asks for no more: they wait in memory, and each read of the
 /// state looks through them.
 pub const MAX_UNDURABLE: usize = 64;
@@ -48,11 +47,18 @@ pub struct EngineLimits {
     pub mempool: MempoolLimits,
     /// [`MAX_UNDURABLE_BYTES`], or less.
     pub undurable_bytes: usize,
+    /// [`MAX_RECENT_IDS`]. It is a part of what makes a block valid, so no node of a network may have less than the others;
+    /// tests have.
+    pub recent_ids: usize,
 }
 
 impl Default for EngineLimits {
     fn default() -> Self {
-        EngineLimits { mempool: MempoolLimits::default(), undurable_bytes: MAX_UNDURABLE_BYTES }
+        EngineLimits {
+            mempool: MempoolLimits::default(),
+            undurable_bytes: MAX_UNDURABLE_BYTES,
+            recent_ids: MAX_RECENT_IDS,
+        }
     }
 }
 
@@ -333,8 +339,7 @@ pub struct Engine {
     cache: RefCell<Cache>,
     layers: VecDeque<Layer>,
     undurable_bytes: usize,
-    candidates: BTreeMap<BlockId, Candidate>,
-    candidate_order: VecDeque<BlockId>,
+    candidates: Candidates,
     next_deadline: Option<Time>,
     demanded: bool,
     /// Since when trials of what peers sent are counted, and how many there were.
@@ -360,7 +365,7 @@ impl Engine {
         let mut engine = Engine {
             chain,
             validators,
-            block_limits: BlockLimits::of(&genesis),
+            block_limits: BlockLimits { recent: limits.recent_ids, ..BlockLimits::of(&genesis) },
             replica,
             mempool: Mempool::new(MempoolLimits {
                 transaction_bytes: limits.mempool.transaction_bytes.min(genesis.consensus.max_block_bytes as usize),
@@ -376,8 +381,7 @@ impl Engine {
             cache: RefCell::new(Cache::new(CACHE_BYTES)),
             layers: VecDeque::new(),
             undurable_bytes: limits.undurable_bytes,
-            candidates: BTreeMap::new(),
-            candidate_order: VecDeque::new(),
+            candidates: Candidates::default(),
             next_deadline: None,
             demanded: false,
             trials: (now, 0),
@@ -652,16 +656,16 @@ impl Engine {
         }
         let block = candidate.block.clone();
         self.figures.proposed += 1;
-        self.keep(candidate);
+        self.candidates.keep(block.id(), candidate);
         Some(Input::Built { height, view, block })
     }
 
     fn execute(&mut self, block: Arc<Block>, actions: &mut Vec<Action>) -> Input {
         let id = block.id();
-        if !self.candidates.contains_key(&id) {
+        if !self.candidates.contains(&id) {
             let limits = self.block_limits;
             match self.with_parent(|parent| validate(parent, block, Some(&self.mempool), limits)) {
-                Ok(candidate) => self.keep(candidate),
+                Ok(candidate) => self.candidates.keep(id, candidate),
                 Err(invalid) => {
                     actions.push(Action::Warn(format!("block {id} is invalid: {invalid}")));
                     return Input::Executed { block: id, valid: false };
@@ -671,23 +675,11 @@ impl Engine {
         Input::Executed { block: id, valid: true }
     }
 
-    fn keep(&mut self, candidate: Candidate) {
-        let id = candidate.block.id();
-        if self.candidates.insert(id, candidate).is_none() {
-            self.candidate_order.push_back(id);
-        }
-        if self.candidate_order.len() > MAX_CANDIDATES
-            && let Some(oldest) = self.candidate_order.pop_front()
-        {
-            self.candidates.remove(&oldest);
-        }
-    }
-
     /// Makes a decided block the tip. False if the node must stop.
     fn commit(&mut self, decided: DecidedBlock, actions: &mut Vec<Action>) -> bool {
         let (block, certificate) = decided.into_parts();
         let id = certificate.block;
-        let known = self.candidates.remove(&id);
+        let known = self.candidates.decide(&id);
         let limits = self.block_limits;
         let executed = known.map_or_else(|| self.with_parent(|p| validate(p, block, Some(&self.mempool), limits)), Ok);
         let candidate = match executed {
@@ -700,8 +692,6 @@ impl Engine {
                 return false;
             }
         };
-        self.candidates.clear();
-        self.candidate_order.clear();
         let Candidate { block, ids, executed } = candidate;
         let (height, time) = (block.header.height, block.header.time);
         for (transaction, tx) in block.transactions.iter().zip(&ids) {

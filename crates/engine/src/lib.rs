@@ -12,6 +12,7 @@
 //! itself with equal roots; what a client is told follows from blocks the host has made durable.
 
 pub mod candidate;
+mod candidates;
 pub mod chain;
 mod engine;
 pub mod evidence;

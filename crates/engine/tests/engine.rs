@@ -109,6 +109,42 @@ fn a_block_holds_no_more_than_its_cap_and_order_is_kept() {
     assert_eq!(settled, ids);
 }
 
+/// What may not be remembered may not be in a block: it waits, no block is made for its sake, and the heartbeat's blocks
+/// bring the time at which ids are forgotten.
+#[test]
+fn with_no_room_for_ids_transactions_wait_until_some_expire() {
+    let mut net = Net::new(4);
+    net.limits.recent_ids = 6;
+    for at in 0..4 {
+        net.kill(at);
+    }
+    for at in 0..4 {
+        net.boot(at);
+    }
+    net.submit(0, vec![net.open(201), net.open(202)]);
+    net.run(1000);
+    net.submit(0, vec![net.deposit(201, "d1", 10_000)]);
+    net.run(1000);
+    let chain = net.genesis.hash();
+    let until = net.now + 25_000;
+    let payment = |net: &Net, salt, until| {
+        let mut body = net.transfer(201, 202, 1, salt).body;
+        body.valid_until = Time(until);
+        body.sign(&chain, &[&key(201)])
+    };
+    let lasting = (0..5).map(|salt| payment(&net, salt, if salt < 3 { until } else { until + 500_000 })).collect();
+    net.submit(1, lasting);
+    net.run(5000);
+    assert_eq!(net.balance(0, account(202)), 3, "two opened, one deposited, three paid: six ids");
+    let full = net.height(0);
+    net.run(12_000);
+    assert_eq!((net.balance(0, account(202)), net.height(0) - full), (3, 1), "one heartbeat and no other block");
+    net.run(30_000);
+    assert_eq!(net.balance(0, account(202)), 5);
+    net.assert_agreement();
+    assert!(net.halts.is_empty() && net.penalties.is_empty() && net.warnings.is_empty());
+}
+
 #[test]
 fn a_crashed_primary_costs_a_view_and_no_payment() {
     let mut net = funded();
