@@ -14,6 +14,9 @@ use crate::meter::{Meter, Part, Unmetered, metered};
 use crate::state::{Changes, MemState, Overlay, StateRead};
 use crate::tree::{Tree, key_hash, value_hash};
 
+/// Keys that a payment touches and no other of its block does, about.
+const KEYS_OF_A_PAYMENT: usize = 12;
+
 /// What executing a block did.
 #[derive(Clone, Debug)]
 pub struct Executed {
@@ -62,7 +65,7 @@ pub fn execute_metered(
 ) -> Executed {
     let context = BlockContext { height, time };
     let (receipts, changes) = metered(meter, Part::Contract, || {
-        let mut overlay = Overlay::new(state);
+        let mut overlay = Overlay::with_room(state, transactions.len() * KEYS_OF_A_PAYMENT);
         vostro_settlement::record_evidence(&context, evidence, &mut overlay);
         let mut receipts: Vec<Receipt> =
             transactions.iter().map(|tx| vostro_settlement::apply(&context, tx, &mut overlay)).collect();

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use crate::keyed::Keyed;
+use crate::keyed::{Keyed, hash};
 use crate::state::{Changes, StateRead};
 
 /// What an entry takes beside its key and value, about.
@@ -36,12 +36,12 @@ impl Cache {
     /// The state has changed.
     pub fn write(&mut self, changes: &Changes) {
         for (key, value) in changes {
-            self.put(key, value.clone());
+            self.put(hash(key), key, value.clone());
         }
     }
 
-    fn put(&mut self, key: &[u8], value: Option<Vec<u8>>) {
-        let at = self.young.entries.place(key);
+    fn put(&mut self, hash: u64, key: &[u8], value: Option<Vec<u8>>) {
+        let at = self.young.entries.place_hashed(hash, key);
         let size = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
         let new = size(&value);
         match self.young.entries[at].replace(value) {
@@ -50,17 +50,18 @@ impl Cache {
         }
         self.young.bytes += new;
         if self.young.bytes > self.limit / 2 {
-            self.old = std::mem::take(&mut self.young);
+            let next = Generation { entries: Keyed::with_capacity(self.young.entries.len()), bytes: 0 };
+            self.old = std::mem::replace(&mut self.young, next);
         }
     }
 
-    fn get(&mut self, key: &[u8]) -> Option<Option<Vec<u8>>> {
-        let young = self.young.entries.get(key).and_then(Option::as_ref);
+    fn get(&mut self, hash: u64, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        let young = self.young.entries.get_hashed(hash, key).and_then(Option::as_ref);
         if let Some(found) = young {
             return Some(found.clone());
         }
-        let found = self.old.entries.get(key)?.clone()?;
-        self.put(key, found.clone());
+        let found = self.old.entries.get_hashed(hash, key)?.clone()?;
+        self.put(hash, key, found.clone());
         Some(found)
     }
 }
@@ -81,11 +82,12 @@ impl<'a, S: StateRead + ?Sized> Cached<'a, S> {
 
 impl<S: StateRead + ?Sized> StateRead for Cached<'_, S> {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        if let Some(found) = self.cache.borrow_mut().get(key) {
+        let hash = hash(key);
+        if let Some(found) = self.cache.borrow_mut().get(hash, key) {
             return found;
         }
         let value = self.base.get(key);
-        self.cache.borrow_mut().put(key, value.clone());
+        self.cache.borrow_mut().put(hash, key, value.clone());
         value
     }
 

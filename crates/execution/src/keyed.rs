@@ -30,19 +30,31 @@ impl<V> Default for Keyed<V> {
     }
 }
 
-fn hash(key: &[u8]) -> u64 {
+/// The hash by which a key is found.
+pub(crate) fn hash(key: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(key);
     hasher.finish()
 }
 
 impl<V: Default> Keyed<V> {
+    /// Nothing, with room for so many keys: a table that grows moves all it has.
+    pub(crate) fn with_capacity(keys: usize) -> Self {
+        Keyed { slots: Vec::with_capacity(keys), places: HashTable::with_capacity(keys) }
+    }
+
+    /// How many keys are here.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     /// The place of `key`, which gets a default value if it was not here.
     pub(crate) fn place(&mut self, key: &[u8]) -> usize {
         self.place_hashed(hash(key), key)
     }
 
-    fn place_hashed(&mut self, hash: u64, key: &[u8]) -> usize {
+    /// [`Keyed::place`] of a key whose hash is known.
+    pub(crate) fn place_hashed(&mut self, hash: u64, key: &[u8]) -> usize {
         let slots = &mut self.slots;
         match self.places.entry(hash, |at| slots[*at].key == key, |at| slots[*at].hash) {
             Entry::Occupied(place) => *place.get(),
@@ -55,9 +67,9 @@ impl<V: Default> Keyed<V> {
         }
     }
 
-    /// The value at `key`, if it is here.
-    pub(crate) fn get(&self, key: &[u8]) -> Option<&V> {
-        let at = self.places.find(hash(key), |at| self.slots[*at].key == key)?;
+    /// The value at a key whose hash is known, if it is here.
+    pub(crate) fn get_hashed(&self, hash: u64, key: &[u8]) -> Option<&V> {
+        let at = self.places.find(hash, |at| self.slots[*at].key == key)?;
         Some(&self.slots[*at].value)
     }
 }
@@ -96,13 +108,15 @@ mod tests {
 
     #[test]
     fn what_was_placed_is_found() {
-        let mut keyed = Keyed::<u32>::default();
-        for k in 0..100u32 {
-            let at = keyed.place(&k.to_be_bytes());
-            keyed[at] = k;
+        for mut keyed in [Keyed::<u32>::default(), Keyed::with_capacity(7), Keyed::with_capacity(1000)] {
+            for k in 0..100u32 {
+                let at = keyed.place(&k.to_be_bytes());
+                keyed[at] = k;
+            }
+            let get = |key: &[u8]| keyed.get_hashed(hash(key), key).copied();
+            assert!((0..100u32).all(|k| get(&k.to_be_bytes()) == Some(k)));
+            assert_eq!((get(&[1]), keyed.len()), (None, 100));
+            assert_eq!(keyed.place(&7u32.to_be_bytes()), 7);
         }
-        assert!((0..100u32).all(|k| keyed.get(&k.to_be_bytes()) == Some(&k)));
-        assert_eq!(keyed.get(&[1]), None);
-        assert_eq!(keyed.place(&7u32.to_be_bytes()), 7);
     }
 }

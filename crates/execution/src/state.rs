@@ -144,7 +144,12 @@ pub struct Overlay<'a, S: StateRead + ?Sized> {
 impl<'a, S: StateRead + ?Sized> Overlay<'a, S> {
     /// Nothing written over `base`.
     pub fn new(base: &'a S) -> Self {
-        Overlay { base, touched: RefCell::default(), written: BTreeMap::new() }
+        Overlay::with_room(base, 0)
+    }
+
+    /// Nothing written over `base`, with room for `keys` that are touched; more fit.
+    pub fn with_room(base: &'a S, keys: usize) -> Self {
+        Overlay { base, touched: RefCell::new(Keyed::with_capacity(keys)), written: BTreeMap::new() }
     }
 
     /// Sets the value at `key`.
