@@ -5,11 +5,16 @@
 
 use std::cell::RefCell;
 
-use crate::keyed::{Keyed, hash};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use crate::keyed::hash;
 use crate::state::{Changes, StateRead};
 
 /// What an entry takes beside its key and value, about.
-const ENTRY_BYTES: usize = 128;
+const ENTRY_BYTES: usize = 48;
+/// In place of a value's length: the state has nothing at the key.
+const ABSENT: u32 = u32::MAX;
 
 /// Values that were read or written lately, absent ones included, within a number of bytes.
 #[derive(Debug)]
@@ -21,10 +26,82 @@ pub struct Cache {
     limit: usize,
 }
 
+/// Entries by hash; their bytes stand one after the other. So an entry has no memory of its own that would have to be found,
+/// and a look-up touches two places.
 #[derive(Debug, Default)]
 struct Generation {
-    entries: Keyed<Option<Option<Vec<u8>>>>,
-    bytes: usize,
+    places: HashTable<Place>,
+    /// Each entry's key and value, side by side; also what was written over since by something longer or shorter.
+    bytes: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    hash: u64,
+    at: u32,
+    key: u32,
+    value: u32,
+}
+
+impl Place {
+    fn key(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.at as usize..][..self.key as usize]
+    }
+
+    fn value(self, bytes: &[u8]) -> Option<&[u8]> {
+        (self.value != ABSENT).then(|| &bytes[self.at as usize + self.key as usize..][..self.value as usize])
+    }
+}
+
+impl Generation {
+    /// Nothing, with room for as much as another one has.
+    fn like(other: &Generation) -> Self {
+        Generation {
+            places: HashTable::with_capacity(other.places.len()),
+            bytes: Vec::with_capacity(other.bytes.len()),
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.bytes.len() + self.places.len() * ENTRY_BYTES
+    }
+
+    fn get(&self, hash: u64, key: &[u8]) -> Option<Option<&[u8]>> {
+        let place = self.places.find(hash, |place| place.key(&self.bytes) == key)?;
+        Some(place.value(&self.bytes))
+    }
+
+    /// False if the entry has no place, because offsets end at 4 GiB.
+    fn put(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) -> bool {
+        let bytes = &mut self.bytes;
+        let (Ok(at), Ok(key_length)) = (u32::try_from(bytes.len()), u32::try_from(key.len())) else { return false };
+        let length = value.map_or(Some(ABSENT), |value| u32::try_from(value.len()).ok().filter(|n| *n != ABSENT));
+        let Some(length) = length else { return false };
+        let new = Place { hash, at, key: key_length, value: length };
+        match self.places.entry(hash, |place| place.key(bytes) == key, |place| place.hash) {
+            Entry::Occupied(mut place) => {
+                let place = place.get_mut();
+                match value {
+                    None => place.value = ABSENT,
+                    Some(value) if place.value == length => {
+                        let from = place.at as usize + place.key as usize;
+                        bytes[from..from + value.len()].copy_from_slice(value);
+                    }
+                    Some(value) => {
+                        *place = new;
+                        bytes.extend_from_slice(key);
+                        bytes.extend_from_slice(value);
+                    }
+                }
+            }
+            Entry::Vacant(place) => {
+                place.insert(new);
+                bytes.extend_from_slice(key);
+                bytes.extend_from_slice(value.unwrap_or_default());
+            }
+        }
+        true
+    }
 }
 
 impl Cache {
@@ -36,32 +113,26 @@ impl Cache {
     /// The state has changed.
     pub fn write(&mut self, changes: &Changes) {
         for (key, value) in changes {
-            self.put(hash(key), key, value.clone());
+            self.put(hash(key), key, value.as_deref());
         }
     }
 
-    fn put(&mut self, hash: u64, key: &[u8], value: Option<Vec<u8>>) {
-        let at = self.young.entries.place_hashed(hash, key);
-        let size = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
-        let new = size(&value);
-        match self.young.entries[at].replace(value) {
-            Some(before) => self.young.bytes -= size(&before),
-            None => self.young.bytes += ENTRY_BYTES + key.len(),
-        }
-        self.young.bytes += new;
-        if self.young.bytes > self.limit / 2 {
-            let next = Generation { entries: Keyed::with_capacity(self.young.entries.len()), bytes: 0 };
+    fn put(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) {
+        if !self.young.put(hash, key, value) {
+            // What is not in a cache is asked of the state.
+            *self = Cache::new(self.limit);
+        } else if self.young.size() > self.limit / 2 {
+            let next = Generation::like(&self.young);
             self.old = std::mem::replace(&mut self.young, next);
         }
     }
 
     fn get(&mut self, hash: u64, key: &[u8]) -> Option<Option<Vec<u8>>> {
-        let young = self.young.entries.get_hashed(hash, key).and_then(Option::as_ref);
-        if let Some(found) = young {
-            return Some(found.clone());
+        if let Some(found) = self.young.get(hash, key) {
+            return Some(found.map(<[u8]>::to_vec));
         }
-        let found = self.old.entries.get_hashed(hash, key)?.clone()?;
-        self.put(hash, key, found.clone());
+        let found = self.old.get(hash, key)?.map(<[u8]>::to_vec);
+        self.put(hash, key, found.as_deref());
         Some(found)
     }
 }
@@ -87,7 +158,7 @@ impl<S: StateRead + ?Sized> StateRead for Cached<'_, S> {
             return found;
         }
         let value = self.base.get(key);
-        self.cache.borrow_mut().put(hash, key, value.clone());
+        self.cache.borrow_mut().put(hash, key, value.as_deref());
         value
     }
 
@@ -133,7 +204,7 @@ mod tests {
                     }
                 }
                 let cache = cache.borrow();
-                prop_assert!(cache.young.bytes.max(cache.old.bytes) <= limit / 2 + ENTRY_BYTES + 256);
+                prop_assert!(cache.young.size().max(cache.old.size()) <= limit / 2 + ENTRY_BYTES + 256);
             }
         }
     }

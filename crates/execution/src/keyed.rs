@@ -14,21 +14,27 @@ use hashbrown::hash_table::Entry;
 #[derive(Debug)]
 pub(crate) struct Keyed<V> {
     slots: Vec<Slot<V>>,
+    /// The keys of the slots, one after the other.
+    keys: Vec<u8>,
     places: HashTable<usize>,
 }
 
 #[derive(Debug)]
 struct Slot<V> {
     hash: u64,
-    key: Vec<u8>,
+    /// Where in [`Keyed::keys`] the key begins and ends.
+    key: (usize, usize),
     value: V,
 }
 
 impl<V> Default for Keyed<V> {
     fn default() -> Self {
-        Keyed { slots: Vec::new(), places: HashTable::new() }
+        Keyed { slots: Vec::new(), keys: Vec::new(), places: HashTable::new() }
     }
 }
+
+/// Bytes of a key, about.
+const KEY_BYTES: usize = 48;
 
 /// The hash by which a key is found.
 pub(crate) fn hash(key: &[u8]) -> u64 {
@@ -40,12 +46,11 @@ pub(crate) fn hash(key: &[u8]) -> u64 {
 impl<V: Default> Keyed<V> {
     /// Nothing, with room for so many keys: a table that grows moves all it has.
     pub(crate) fn with_capacity(keys: usize) -> Self {
-        Keyed { slots: Vec::with_capacity(keys), places: HashTable::with_capacity(keys) }
-    }
-
-    /// How many keys are here.
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+        Keyed {
+            slots: Vec::with_capacity(keys),
+            keys: Vec::with_capacity(keys * KEY_BYTES),
+            places: HashTable::with_capacity(keys),
+        }
     }
 
     /// The place of `key`, which gets a default value if it was not here.
@@ -53,24 +58,23 @@ impl<V: Default> Keyed<V> {
         self.place_hashed(hash(key), key)
     }
 
-    /// [`Keyed::place`] of a key whose hash is known.
-    pub(crate) fn place_hashed(&mut self, hash: u64, key: &[u8]) -> usize {
-        let slots = &mut self.slots;
-        match self.places.entry(hash, |at| slots[*at].key == key, |at| slots[*at].hash) {
+    fn place_hashed(&mut self, hash: u64, key: &[u8]) -> usize {
+        let Keyed { slots, keys, places } = self;
+        let is_key = |at: &usize| {
+            let (from, to) = slots[*at].key;
+            keys[from..to] == *key
+        };
+        match places.entry(hash, is_key, |at| slots[*at].hash) {
             Entry::Occupied(place) => *place.get(),
             Entry::Vacant(place) => {
                 let at = slots.len();
                 place.insert(at);
-                slots.push(Slot { hash, key: key.to_vec(), value: V::default() });
+                let from = keys.len();
+                keys.extend_from_slice(key);
+                slots.push(Slot { hash, key: (from, keys.len()), value: V::default() });
                 at
             }
         }
-    }
-
-    /// The value at a key whose hash is known, if it is here.
-    pub(crate) fn get_hashed(&self, hash: u64, key: &[u8]) -> Option<&V> {
-        let at = self.places.find(hash, |at| self.slots[*at].key == key)?;
-        Some(&self.slots[*at].value)
     }
 }
 
@@ -113,10 +117,10 @@ mod tests {
                 let at = keyed.place(&k.to_be_bytes());
                 keyed[at] = k;
             }
-            let get = |key: &[u8]| keyed.get_hashed(hash(key), key).copied();
-            assert!((0..100u32).all(|k| get(&k.to_be_bytes()) == Some(k)));
-            assert_eq!((get(&[1]), keyed.len()), (None, 100));
-            assert_eq!(keyed.place(&7u32.to_be_bytes()), 7);
+            for k in 0..100u32 {
+                let at = keyed.place(&k.to_be_bytes());
+                assert_eq!((at, keyed[at]), (k as usize, k));
+            }
         }
     }
 }
