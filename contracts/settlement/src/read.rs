@@ -94,6 +94,11 @@ pub fn account(reader: &dyn Reader, id: AccountId) -> Option<Account> {
     })
 }
 
+/// Who may sign for an account: all that is asked of a sender before its transaction waits for a block.
+pub fn policy(reader: &dyn Reader, id: AccountId) -> Option<KeyPolicy> {
+    POLICIES.get(reader, &id)
+}
+
 /// The accounts of the genesis: platforms, gateways and the like. By id.
 pub fn named_accounts(reader: &dyn Reader) -> Vec<Account> {
     NAMES.walk(reader, &()).filter_map(|(id, _)| account(reader, id)).collect()

@@ -65,8 +65,8 @@ impl Engine {
         }
         // A block only holds what its signers may do, so the rest need not wait for one. Peers' transactions were tried
         // where clients handed them in; here their sender is looked at alone.
-        let sender = self.read(|reader| read::account(reader, transaction.body().sender));
-        let policy = sender.ok_or(Refusal::UnknownSender)?.policy;
+        let policy = self.read(|reader| read::policy(reader, transaction.body().sender));
+        let policy = policy.ok_or(Refusal::UnknownSender)?;
         let standing = match source {
             Source::Client => self.standing(&transaction),
             Source::Peer if policy.weight_of(transaction.keys()) < policy.threshold() => {
