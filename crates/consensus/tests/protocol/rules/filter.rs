@@ -6,8 +6,8 @@ use vostro_consensus::{GuardMark, Input, Message, PrePrepare, Replica, Signed, S
 use vostro_crypto::Hash;
 use vostro_types::{Block, BlockId, Certificate, Height, Time, View, VoteKind};
 
+use super::solo::{Solo, World, status};
 use crate::cluster::chain::{START, TIMING};
-use crate::solo::{Solo, World, status};
 
 const REPEAT: u64 = TIMING.rebroadcast_ms;
 

@@ -10,8 +10,8 @@ use vostro_crypto::Hash;
 use vostro_types::codec::{CodecError, MAX_MESSAGE};
 use vostro_types::{BlockId, Height, View, VoteKind};
 
+use super::solo::{Solo, World, sent_to_all, v};
 use crate::cluster::chain::TIMING;
-use crate::solo::{Solo, World, sent_to_all, v};
 
 fn writes(effects: &[Effect]) -> Vec<u64> {
     let seq = |e: &Effect| match e {

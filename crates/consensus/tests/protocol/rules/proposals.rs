@@ -6,8 +6,8 @@ use vostro_consensus::{Effect, Input, Offence, Record};
 use vostro_crypto::Hash;
 use vostro_types::{Block, Epoch, Header, Height, View, VoteKind};
 
+use super::solo::{Solo, World, executes, sent_to_all};
 use crate::cluster::chain::{START, TIMING};
-use crate::solo::{Solo, World, executes, sent_to_all};
 
 /// The number of writes among the effects that record a prepare.
 fn prepares(effects: &[Effect]) -> usize {

@@ -4,8 +4,8 @@ use vostro_consensus::{Input, Message, Status, Vote};
 use vostro_crypto::Hash;
 use vostro_types::{BlockId, Height, View, VoteKind};
 
+use super::solo::{Solo, World, asked, decides, sent_to, sent_to_all, status, v};
 use crate::cluster::chain::{START, TIMING};
-use crate::solo::{Solo, World, asked, decides, sent_to, sent_to_all, status, v};
 
 const REPEAT: u64 = TIMING.rebroadcast_ms;
 

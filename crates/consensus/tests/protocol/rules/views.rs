@@ -3,8 +3,8 @@
 use vostro_consensus::{Effect, Input, MAX_UNPERSISTED, Message, VIEW_WINDOW, Withheld};
 use vostro_types::{View, VoteKind};
 
+use super::solo::{Solo, World, decides, sent_to_all, v};
 use crate::cluster::chain::TIMING;
-use crate::solo::{Solo, World, decides, sent_to_all, v};
 
 fn builds(effects: &[Effect]) -> bool {
     effects.iter().any(|e| matches!(e, Effect::Build { .. }))
