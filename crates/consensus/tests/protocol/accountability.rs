@@ -156,6 +156,24 @@ fn a_fork_over_views_by_two_certificates_of_one_view_is_told_by_both() {
     }
 }
 
+/// No fork is needed to tell: two proposals of one primary in one view are E2, whatever became of them.
+#[test]
+fn a_primary_that_proposed_two_blocks_in_one_view_is_told_by_the_proposals() {
+    for fork in forks() {
+        let chain = &fork.chain;
+        let mut testimony = Testimony::new(&chain.hash, &chain.set, H);
+        assert!(testimony.add_record(&fork.accepted(1, 0, None)));
+        // the next view has another primary, which may propose another block
+        assert!(testimony.add_record(&fork.accepted(2, 1, None)));
+        assert_eq!(testimony.contradictions(), Vec::new());
+        assert!(testimony.add_record(&fork.accepted(1, 1, None)));
+        let found = testimony.contradictions();
+        let told: Vec<_> = found.iter().map(|e| (e.validator, e.name())).collect();
+        assert_eq!(told, [(chain.set.primary(H, View(1)), "E2")]);
+        assert!(found[0].check(&chain.hash, &chain.set).is_ok());
+    }
+}
+
 #[test]
 fn what_is_no_fork_is_refused() {
     let fork = Fork::new(4);

@@ -1,6 +1,6 @@
 //! Who is told the decided height, how often, and whom a validator that lacks blocks asks.
 
-use vostro_consensus::{Input, Message, Status, Vote};
+use vostro_consensus::{Effect, Input, Message, Status, Vote};
 use vostro_crypto::Hash;
 use vostro_types::{BlockId, Height, View, VoteKind};
 
@@ -181,4 +181,14 @@ fn who_reconnects_is_told_everything_and_only_a_new_primary_gets_the_block() {
     // what was prepared in the view left behind is not repeated; the commit may be one of a quorum's
     assert_eq!(told(&mut solo, 3), ["commit", "view-change", "status"]);
     assert_eq!(told(&mut solo, 2), ["commit", "view-change", "view-change", "status"]);
+    let brought = |e: &Effect| match e {
+        Effect::Send { message, .. } => match &message.message {
+            Message::ViewChange(change) => Some(change.block.as_ref().map(|b| b.id())),
+            _ => None,
+        },
+        _ => None,
+    };
+    let effects = solo.step(Input::Reconnected(v(2)));
+    let blocks: Vec<_> = effects.iter().filter_map(brought).collect();
+    assert_eq!(blocks, [Some(block.id()), None], "first the copy for the primary, then what everyone gets");
 }
