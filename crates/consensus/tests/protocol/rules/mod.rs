@@ -5,5 +5,6 @@ mod durable;
 mod filter;
 mod memory;
 mod proposals;
+mod rejoin;
 mod solo;
 mod views;
