@@ -180,3 +180,27 @@ fn a_request_that_the_disk_held_up_is_made_when_it_answers() {
     assert!(effects.iter().any(asked), "the view-change was never signed");
     assert_ne!(solo.replica.phase(), "changing view");
 }
+
+/// E3 at its border: what was committed on in view 1 must be reported with a certificate of view 1 or a later one.
+#[test]
+fn a_request_is_contradicted_by_a_commit_of_a_later_view_than_it_reports() {
+    for (reported, accused) in [(None, true), (Some(0), true), (Some(1), false), (Some(2), false)] {
+        for commit_first in [true, false] {
+            let mut solo = Solo::new(None);
+            let block = solo.world.block(1);
+            let prepared = reported.map(|view| solo.world.certificate(VoteKind::Prepare, view, &block, &[1, 2, 3]));
+            let commit = Message::Commit(World::vote(&block, 1));
+            let request = World::change(3, prepared, None);
+            let said = if commit_first { [commit, request] } else { [request, commit] };
+            let effects: Vec<Effect> = said.into_iter().flat_map(|message| solo.hear(3, message)).collect();
+            let told: Vec<_> = effects
+                .iter()
+                .filter_map(|e| match e {
+                    Effect::Evidence(evidence) => Some((evidence.validator, evidence.name())),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(told, if accused { vec![(v(3), "E3")] } else { vec![] }, "reported {reported:?}");
+        }
+    }
+}
