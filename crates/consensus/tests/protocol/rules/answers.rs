@@ -103,6 +103,21 @@ fn fetching_is_asked_for_once_an_interval_unless_there_is_more_to_fetch() {
 }
 
 #[test]
+fn only_asking_for_the_block_of_this_height_is_repeated_and_it_puts_off_no_repeat() {
+    let mut solo = Solo::new(Some(0));
+    let block = solo.world.block(1);
+    let far = solo.world.chain.block(Height(5), BlockId(Hash([8; 32])), START.plus(5), Hash([1; 32]));
+    let said = status(&solo.world, &far);
+    assert_eq!(asked(&solo.hear(2, said)), [(5, 2)]);
+    assert!(sent_to_all(&solo.wait(REPEAT)).is_empty(), "who asked for later blocks has nothing to repeat");
+    solo.accept(&block);
+    solo.wait(REPEAT - 1);
+    let other = status(&solo.world, &solo.world.block(2));
+    assert_eq!(asked(&solo.hear(2, other)), [(1, 2)]);
+    assert_eq!(sent_to_all(&solo.wait(1)), ["prepare", "status"]);
+}
+
+#[test]
 fn the_signers_of_a_certificate_are_asked_in_turn_for_its_block() {
     for me in [Some(3), None] {
         let mut solo = Solo::new(me);

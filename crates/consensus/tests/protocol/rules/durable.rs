@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vostro_consensus::{
     Claim, Effect, Guard, GuardMark, Input, Justification, MAX_UNPERSISTED, Message, Position, PrePrepare, PreparedAt,
-    Record, Signed, Statement, Step,
+    Record, Signed, Statement, Step, Withheld,
 };
 use vostro_crypto::Hash;
 use vostro_types::codec::{CodecError, MAX_MESSAGE};
@@ -213,4 +213,18 @@ fn a_demand_is_asked_anew_after_each_block() {
     assert!(!effects.iter().any(|e| matches!(e, Effect::Build { .. })));
     let effects = solo.step(Input::Demand(true));
     assert!(effects.iter().any(|e| matches!(e, Effect::Build { height: Height(2), .. })));
+}
+
+/// The log may have got further than the guard's own file: what it holds of this validator binds it, nobody else's does.
+#[test]
+fn what_the_log_holds_of_this_validator_binds_its_guard() {
+    let world = World::new();
+    let (block, other) = (world.block(1), world.block(2));
+    for (signer, bound) in [(0, true), (3, false)] {
+        let own = Record::Own(world.signed(signer, Message::Prepare(World::vote(&block, 0))));
+        let (mut solo, _) = Solo::boot(Some(0), None, vec![own]);
+        let effects = solo.accept(&other);
+        let refused = effects.iter().any(|e| matches!(e, Effect::Withheld(Withheld::Guard(_))));
+        assert_eq!((refused, sent_to_all(&effects).contains(&"prepare")), (bound, !bound), "signed by {signer}");
+    }
 }
