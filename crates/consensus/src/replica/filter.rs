@@ -115,9 +115,12 @@ impl Replica {
         if height < self.tip.height {
             return !self.is_answer_due(now, from);
         }
-        let Some(certificate) = &status.certificate else { return true };
+        if status.certificate.is_none() {
+            return true;
+        }
         if height == self.tip.height {
-            certificate.block == self.tip.block && status.block == self.tip.block
+            // a certificate for another block than the status names is refused
+            status.block == self.tip.block
         } else if height > self.instance.height {
             !self.is_fetch_due(now, height)
         } else {

@@ -10,7 +10,7 @@ use vostro_crypto::Hash;
 use vostro_types::codec::{CodecError, MAX_MESSAGE};
 use vostro_types::{BlockId, Height, View, VoteKind};
 
-use super::solo::{Solo, World, sent_to_all, v};
+use super::solo::{Solo, World, executes, sent_to_all, v};
 use crate::cluster::chain::TIMING;
 
 fn writes(effects: &[Effect]) -> Vec<u64> {
@@ -136,6 +136,24 @@ fn a_validator_that_prepared_does_not_execute_again() {
     solo.hear(1, Message::Prepare(World::vote(&block, 0)));
     let effects = solo.hear(2, Message::Prepare(World::vote(&block, 0)));
     assert_eq!(sent_to_all(&effects), ["commit"]);
+}
+
+#[test]
+fn what_was_prepared_or_built_before_a_restart_is_not_executed_when_a_later_view_carries_it_over() {
+    let world = World::new();
+    let block = world.block(1);
+    let proposal = |sender| world.signed(sender, World::fresh(&block, 0, None));
+    let prepare = Record::Own(world.signed(0, Message::Prepare(World::vote(&block, 0))));
+    let prepared = (0, vec![Record::Accepted(proposal(1)), prepare]);
+    let built = (1, vec![Record::Own(proposal(1))]);
+    let neither = (0, vec![Record::Accepted(proposal(1))]);
+    for ((me, records), executed) in [(prepared, false), (built, false), (neither, true)] {
+        let (mut solo, mut effects) = Solo::boot(Some(me), None, records);
+        let certificate = solo.world.certificate(VoteKind::Prepare, 0, &block, &[1, 2, 3]);
+        let carried = solo.world.justification(1, &[0, 2, 3], Some(certificate));
+        effects.extend(solo.hear(2, World::fresh(&block, 1, Some(carried))));
+        assert_eq!(executes(&effects).contains(&block.id()), executed, "validator {me}");
+    }
 }
 
 #[test]
