@@ -164,7 +164,8 @@ impl Replica {
         let instance = &self.instance;
         let id = p.block.id();
         if let Some(certificate) = &instance.certificate {
-            return certificate.block != id || instance.blocks.iter().any(|block| block.id() == id);
+            // its block is not here, or the height were decided
+            return certificate.block != id;
         }
         let claims = p.justification.as_ref().map_or(&[][..], |j| &j.claims);
         if claims.len() > self.set.len() || !claims.iter().all(|c| instance.changes.has_heard(c.validator, p.view)) {
