@@ -1,6 +1,6 @@
 //! How views are left, entered and proposed in, at the borders of the rules.
 
-use vostro_consensus::{Effect, Input, MAX_UNPERSISTED, Message, VIEW_WINDOW, Withheld};
+use vostro_consensus::{Effect, Input, MAX_UNPERSISTED, Message, Timing, VIEW_WINDOW, Withheld};
 use vostro_types::{View, VoteKind};
 
 use super::solo::{Solo, World, decides, sent_to_all, v};
@@ -202,5 +202,25 @@ fn a_request_is_contradicted_by_a_commit_of_a_later_view_than_it_reports() {
                 .collect();
             assert_eq!(told, if accused { vec![(v(3), "E3")] } else { vec![] }, "reported {reported:?}");
         }
+    }
+}
+
+/// The time that a quorum took to ask counts, but no more than a message delay of it, and never more than half the time-out.
+#[test]
+fn the_time_that_asking_took_is_counted_up_to_a_delay_and_half_the_time_out() {
+    let timeout = TIMING.timeout(View(1));
+    for (delay_ms, took, counted) in [(200, 0, 0), (200, 150, 150), (200, 5000, 200), (5000, 3000, timeout / 2)] {
+        let timing = Timing { delay_ms, ..TIMING };
+        let mut solo = Solo::boot_timed(Some(0), None, Vec::new(), timing).0;
+        solo.step(Input::Demand(true));
+        solo.wait(TIMING.timeout(View(0)));
+        solo.wait(took);
+        for from in [1, 3] {
+            solo.hear(from, World::change(1, None, None));
+        }
+        solo.wait(timeout - counted - 1);
+        assert_eq!(solo.replica.view(), View(1), "delay {delay_ms}, took {took}");
+        solo.wait(1);
+        assert_eq!(solo.replica.view(), View(2), "delay {delay_ms}, took {took}");
     }
 }
