@@ -299,6 +299,13 @@ mod tests {
         let mark = guard.mark();
         guard.start_from(Height(8));
         assert_eq!(guard.mark(), mark, "never lowered");
+        // nor is what was signed at the very first position of the height forgotten
+        assert!(signs(&mut guard, &change(9, 0, None)));
+        let mark = guard.mark();
+        guard.start_from(Height(9));
+        assert_eq!(guard.mark(), mark);
+        guard.start_from(Height(10));
+        assert_eq!(guard.mark(), Some(GuardMark::unsigned_from(Height(10))), "but raised");
     }
 
     #[test]

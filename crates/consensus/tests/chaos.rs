@@ -11,8 +11,11 @@
 
 mod cluster;
 
+use std::collections::BTreeSet;
+
 use cluster::dice::Dice;
 use cluster::world::{Kind, Weather, World};
+use vostro_consensus::Testimony;
 use vostro_types::{Height, ValidatorIndex};
 
 /// How long the bad weather lasts, in virtual milliseconds.
@@ -229,4 +232,45 @@ fn validators_that_lose_their_disks_contradict_nothing_and_vote_again() {
 fn a_seed_repeats_exactly() {
     let (a, b) = (run(11, Losses::Few), run(11, Losses::Few));
     assert_eq!(a.lines, b.lines);
+}
+
+/// Whatever the logs hold after bad weather among liars, no honest validator is named as the culprit of a fork.
+#[test]
+fn no_honest_validator_is_named_in_random_runs() {
+    let mut named = BTreeSet::new();
+    for seed in 0..12 {
+        let mut dice = Dice::new(seed ^ 0xacc);
+        let n = [4, 7, 10][dice.below(3) as usize];
+        let weather = Weather {
+            loss: dice.below(2000),
+            delay: (1, 40),
+            slow: 200,
+            crash: dice.below(40),
+            busy: 8000,
+            ..Weather::CALM
+        };
+        let mut world = World::new(n, seed, weather);
+        // agreement is asserted by the world, so no more than f here
+        for k in 0..world.chain.set.faulty() {
+            world.nodes[(seed as usize + 2 * k) % n].kind = Kind::Liar;
+        }
+        world.boot_all();
+        (0..n).for_each(|i| world.demand(i));
+        world.run_to(4000);
+        let chain = world.chain.clone();
+        for height in world.decided.keys().copied() {
+            let mut testimony = Testimony::new(&chain.hash, &chain.set, height);
+            for node in &world.nodes {
+                node.disk.records().iter().for_each(|record| {
+                    testimony.add_record(record);
+                });
+            }
+            for evidence in testimony.contradictions() {
+                assert!(evidence.check(&chain.hash, &chain.set).is_ok(), "seed {seed}: {evidence:?}");
+                assert!(!world.is_honest(evidence.validator), "seed {seed}: {evidence:?}");
+                named.insert((seed, evidence.validator));
+            }
+        }
+    }
+    assert!(!named.is_empty(), "the runs must have met a contradiction");
 }

@@ -115,9 +115,12 @@ impl Replica {
         if height < self.tip.height {
             return !self.is_answer_due(now, from);
         }
-        let Some(certificate) = &status.certificate else { return true };
+        if status.certificate.is_none() {
+            return true;
+        }
         if height == self.tip.height {
-            certificate.block == self.tip.block && status.block == self.tip.block
+            // a certificate for another block than the status names is refused
+            status.block == self.tip.block
         } else if height > self.instance.height {
             !self.is_fetch_due(now, height)
         } else {
@@ -161,7 +164,8 @@ impl Replica {
         let instance = &self.instance;
         let id = p.block.id();
         if let Some(certificate) = &instance.certificate {
-            return certificate.block != id || instance.blocks.iter().any(|block| block.id() == id);
+            // its block is not here, or the height were decided
+            return certificate.block != id;
         }
         let claims = p.justification.as_ref().map_or(&[][..], |j| &j.claims);
         if claims.len() > self.set.len() || !claims.iter().all(|c| instance.changes.has_heard(c.validator, p.view)) {

@@ -16,6 +16,9 @@ use super::chain::{Chain, START, TIMING, executes_well};
 use super::dice::Dice;
 use super::disk::Disk;
 
+/// Most events at one moment.
+const MAX_AT_ONCE: u32 = 10_000;
+
 /// A mark that forbids nothing and knows nothing: a twin signs as if its other half did not exist.
 fn careless() -> GuardMark {
     GuardMark { digest: Hash([0xff; 32]), ..GuardMark::never_signed() }
@@ -161,6 +164,8 @@ pub struct World {
     says: BTreeMap<(ValidatorIndex, Position), Hash>,
     events: BTreeMap<(u64, u64), Event>,
     counter: u64,
+    /// Events since time last moved.
+    at_once: u32,
 }
 
 impl World {
@@ -190,6 +195,7 @@ impl World {
             says: BTreeMap::new(),
             events: BTreeMap::new(),
             counter: 0,
+            at_once: 0,
         };
         for i in 0..n {
             world.add(ValidatorIndex(i as u16), Kind::Honest);
@@ -683,6 +689,10 @@ impl World {
             return false;
         }
         let ((time, _), event) = self.events.pop_first().unwrap();
+        self.at_once = if time > self.now { 0 } else { self.at_once + 1 };
+        if self.at_once > MAX_AT_ONCE {
+            self.fail("time stands still: a node answers itself without end".to_owned());
+        }
         self.now = self.now.max(time);
         self.happen(event);
         true

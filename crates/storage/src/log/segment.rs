@@ -168,7 +168,7 @@ pub(crate) fn scan(
     // The frame that belongs here is not valid. A later frame that was written after this one had been made durable
     // proves damage; without such a proof, this frame and all after it belong to a batch that was never synced.
     let rest = bytes.get(at..).unwrap_or_default();
-    let plausible = expected..=expected.saturating_add((rest.len() / FRAME_HEADER) as u64);
+    let plausible = expected..=expected.saturating_add(rest.len() as u64); // a frame takes more than a byte
     let mut torn_frames = 0;
     for offset in (0..rest.len()).step_by(ALIGNMENT) {
         let Some(later) = rest

@@ -288,6 +288,25 @@ fn a_header_whose_numbers_cannot_be_counted_on_is_damage() {
 }
 
 #[test]
+fn a_segment_is_no_shorter_than_its_header_page() {
+    for (size, good) in [(HEADER_PAGE, true), (HEADER_PAGE - 1, false)] {
+        let disk = MemDisk::new(1);
+        let header = SegmentHeader { kind: KIND, genesis: CHAIN, number: 0, first: 0, size, nonce: 9 };
+        drop(disk.create(&segment_name(0), size, &header.encode()[..size as usize]).unwrap());
+        match try_open(&disk, 1024) {
+            Ok((mut log, cut)) => {
+                assert!(good && cut.is_none());
+                fill(&mut log, 2);
+                assert_holds(&open(&disk, 1024), 0, 2);
+            }
+            Err(error) => {
+                assert!(!good && matches!(error, StorageError::Corrupt { fault: Fault::FileLength, .. }), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_segment_whose_own_number_cannot_be_counted_on_is_damage() {
     let open_alone = |named: u64, number: u64| {
         let disk = MemDisk::new(1);

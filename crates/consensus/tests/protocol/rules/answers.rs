@@ -1,11 +1,11 @@
 //! Who is told the decided height, how often, and whom a validator that lacks blocks asks.
 
-use vostro_consensus::{Input, Message, Status, Vote};
+use vostro_consensus::{Effect, Input, Message, Status, Vote};
 use vostro_crypto::Hash;
 use vostro_types::{BlockId, Height, View, VoteKind};
 
+use super::solo::{Solo, World, asked, decides, sent_to, sent_to_all, status, v};
 use crate::cluster::chain::{START, TIMING};
-use crate::solo::{Solo, World, asked, decides, sent_to, sent_to_all, status, v};
 
 const REPEAT: u64 = TIMING.rebroadcast_ms;
 
@@ -103,6 +103,21 @@ fn fetching_is_asked_for_once_an_interval_unless_there_is_more_to_fetch() {
 }
 
 #[test]
+fn only_asking_for_the_block_of_this_height_is_repeated_and_it_puts_off_no_repeat() {
+    let mut solo = Solo::new(Some(0));
+    let block = solo.world.block(1);
+    let far = solo.world.chain.block(Height(5), BlockId(Hash([8; 32])), START.plus(5), Hash([1; 32]));
+    let said = status(&solo.world, &far);
+    assert_eq!(asked(&solo.hear(2, said)), [(5, 2)]);
+    assert!(sent_to_all(&solo.wait(REPEAT)).is_empty(), "who asked for later blocks has nothing to repeat");
+    solo.accept(&block);
+    solo.wait(REPEAT - 1);
+    let other = status(&solo.world, &solo.world.block(2));
+    assert_eq!(asked(&solo.hear(2, other)), [(1, 2)]);
+    assert_eq!(sent_to_all(&solo.wait(1)), ["prepare", "status"]);
+}
+
+#[test]
 fn the_signers_of_a_certificate_are_asked_in_turn_for_its_block() {
     for me in [Some(3), None] {
         let mut solo = Solo::new(me);
@@ -181,4 +196,14 @@ fn who_reconnects_is_told_everything_and_only_a_new_primary_gets_the_block() {
     // what was prepared in the view left behind is not repeated; the commit may be one of a quorum's
     assert_eq!(told(&mut solo, 3), ["commit", "view-change", "status"]);
     assert_eq!(told(&mut solo, 2), ["commit", "view-change", "view-change", "status"]);
+    let brought = |e: &Effect| match e {
+        Effect::Send { message, .. } => match &message.message {
+            Message::ViewChange(change) => Some(change.block.as_ref().map(|b| b.id())),
+            _ => None,
+        },
+        _ => None,
+    };
+    let effects = solo.step(Input::Reconnected(v(2)));
+    let blocks: Vec<_> = effects.iter().filter_map(brought).collect();
+    assert_eq!(blocks, [Some(block.id()), None], "first the copy for the primary, then what everyone gets");
 }

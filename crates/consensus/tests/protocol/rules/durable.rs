@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use vostro_consensus::{
     Claim, Effect, Guard, GuardMark, Input, Justification, MAX_UNPERSISTED, Message, Position, PrePrepare, PreparedAt,
-    Record, Signed, Statement, Step,
+    Record, Signed, Statement, Step, Withheld,
 };
 use vostro_crypto::Hash;
 use vostro_types::codec::{CodecError, MAX_MESSAGE};
 use vostro_types::{BlockId, Height, View, VoteKind};
 
+use super::solo::{Solo, World, executes, sent_to_all, v};
 use crate::cluster::chain::TIMING;
-use crate::solo::{Solo, World, sent_to_all, v};
 
 fn writes(effects: &[Effect]) -> Vec<u64> {
     let seq = |e: &Effect| match e {
@@ -139,6 +139,24 @@ fn a_validator_that_prepared_does_not_execute_again() {
 }
 
 #[test]
+fn what_was_prepared_or_built_before_a_restart_is_not_executed_when_a_later_view_carries_it_over() {
+    let world = World::new();
+    let block = world.block(1);
+    let proposal = |sender| world.signed(sender, World::fresh(&block, 0, None));
+    let prepare = Record::Own(world.signed(0, Message::Prepare(World::vote(&block, 0))));
+    let prepared = (0, vec![Record::Accepted(proposal(1)), prepare]);
+    let built = (1, vec![Record::Own(proposal(1))]);
+    let neither = (0, vec![Record::Accepted(proposal(1))]);
+    for ((me, records), executed) in [(prepared, false), (built, false), (neither, true)] {
+        let (mut solo, mut effects) = Solo::boot(Some(me), None, records);
+        let certificate = solo.world.certificate(VoteKind::Prepare, 0, &block, &[1, 2, 3]);
+        let carried = solo.world.justification(1, &[0, 2, 3], Some(certificate));
+        effects.extend(solo.hear(2, World::fresh(&block, 1, Some(carried))));
+        assert_eq!(executes(&effects).contains(&block.id()), executed, "validator {me}");
+    }
+}
+
+#[test]
 fn a_certificate_whose_commit_was_torn_off_the_log_is_committed_on() {
     let world = World::new();
     let block = world.block(1);
@@ -213,4 +231,18 @@ fn a_demand_is_asked_anew_after_each_block() {
     assert!(!effects.iter().any(|e| matches!(e, Effect::Build { .. })));
     let effects = solo.step(Input::Demand(true));
     assert!(effects.iter().any(|e| matches!(e, Effect::Build { height: Height(2), .. })));
+}
+
+/// The log may have got further than the guard's own file: what it holds of this validator binds it, nobody else's does.
+#[test]
+fn what_the_log_holds_of_this_validator_binds_its_guard() {
+    let world = World::new();
+    let (block, other) = (world.block(1), world.block(2));
+    for (signer, bound) in [(0, true), (3, false)] {
+        let own = Record::Own(world.signed(signer, Message::Prepare(World::vote(&block, 0))));
+        let (mut solo, _) = Solo::boot(Some(0), None, vec![own]);
+        let effects = solo.accept(&other);
+        let refused = effects.iter().any(|e| matches!(e, Effect::Withheld(Withheld::Guard(_))));
+        assert_eq!((refused, sent_to_all(&effects).contains(&"prepare")), (bound, !bound), "signed by {signer}");
+    }
 }

@@ -4,8 +4,8 @@ use vostro_consensus::{Effect, EvidenceKind, Input, Message, VIEW_WINDOW, Vote};
 use vostro_crypto::Hash;
 use vostro_types::{BlockId, Height, View};
 
+use super::solo::{Solo, World, asked, decides, status};
 use crate::cluster::chain::START;
-use crate::solo::{Solo, World, asked, decides, status};
 
 /// Blocks of one height that are kept, as `docs/protocol.md` says.
 const BLOCKS: u8 = 6;

@@ -1,11 +1,8 @@
 //! What the protocol promises about delays, in virtual time.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod cluster;
-
-use cluster::world::{Kind, Weather, World};
 use vostro_types::{Height, ValidatorIndex};
+
+use crate::cluster::world::{Kind, Weather, World};
 
 #[test]
 fn a_block_takes_exactly_three_message_delays() {

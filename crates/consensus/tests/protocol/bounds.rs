@@ -1,18 +1,15 @@
 //! What one hostile validator can make the others hold or do.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod cluster;
-
 use std::sync::Arc;
 
-use cluster::chain::{Chain, START, TIMING};
 use vostro_consensus::{
     Config, DecidedBlock, Durable, Effect, GuardMark, Input, Message, PrePrepare, Replica, Signed, Statement, Status,
     Tip, ViewChange, Vote,
 };
 use vostro_crypto::Hash;
 use vostro_types::{Block, BlockId, Certificate, Height, Time, ValidatorIndex, View, VoteKind};
+
+use crate::cluster::chain::{Chain, START, TIMING};
 
 fn boot(chain: &Chain) -> Replica {
     let tip = Tip { height: Height(0), block: BlockId(chain.hash), time: START, certificate: None };

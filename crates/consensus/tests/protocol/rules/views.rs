@@ -1,10 +1,10 @@
 //! How views are left, entered and proposed in, at the borders of the rules.
 
-use vostro_consensus::{Effect, Input, MAX_UNPERSISTED, Message, VIEW_WINDOW, Withheld};
+use vostro_consensus::{Effect, Input, MAX_UNPERSISTED, Message, Timing, VIEW_WINDOW, Withheld};
 use vostro_types::{View, VoteKind};
 
+use super::solo::{Solo, World, decides, sent_to_all, v};
 use crate::cluster::chain::TIMING;
-use crate::solo::{Solo, World, decides, sent_to_all, v};
 
 fn builds(effects: &[Effect]) -> bool {
     effects.iter().any(|e| matches!(e, Effect::Build { .. }))
@@ -179,4 +179,48 @@ fn a_request_that_the_disk_held_up_is_made_when_it_answers() {
     };
     assert!(effects.iter().any(asked), "the view-change was never signed");
     assert_ne!(solo.replica.phase(), "changing view");
+}
+
+/// E3 at its border: what was committed on in view 1 must be reported with a certificate of view 1 or a later one.
+#[test]
+fn a_request_is_contradicted_by_a_commit_of_a_later_view_than_it_reports() {
+    for (reported, accused) in [(None, true), (Some(0), true), (Some(1), false), (Some(2), false)] {
+        for commit_first in [true, false] {
+            let mut solo = Solo::new(None);
+            let block = solo.world.block(1);
+            let prepared = reported.map(|view| solo.world.certificate(VoteKind::Prepare, view, &block, &[1, 2, 3]));
+            let commit = Message::Commit(World::vote(&block, 1));
+            let request = World::change(3, prepared, None);
+            let said = if commit_first { [commit, request] } else { [request, commit] };
+            let effects: Vec<Effect> = said.into_iter().flat_map(|message| solo.hear(3, message)).collect();
+            let told: Vec<_> = effects
+                .iter()
+                .filter_map(|e| match e {
+                    Effect::Evidence(evidence) => Some((evidence.validator, evidence.name())),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(told, if accused { vec![(v(3), "E3")] } else { vec![] }, "reported {reported:?}");
+        }
+    }
+}
+
+/// The time that a quorum took to ask counts, but no more than a message delay of it, and never more than half the time-out.
+#[test]
+fn the_time_that_asking_took_is_counted_up_to_a_delay_and_half_the_time_out() {
+    let timeout = TIMING.timeout(View(1));
+    for (delay_ms, took, counted) in [(200, 0, 0), (200, 150, 150), (200, 5000, 200), (5000, 3000, timeout / 2)] {
+        let timing = Timing { delay_ms, ..TIMING };
+        let mut solo = Solo::boot_timed(Some(0), None, Vec::new(), timing).0;
+        solo.step(Input::Demand(true));
+        solo.wait(TIMING.timeout(View(0)));
+        solo.wait(took);
+        for from in [1, 3] {
+            solo.hear(from, World::change(1, None, None));
+        }
+        solo.wait(timeout - counted - 1);
+        assert_eq!(solo.replica.view(), View(1), "delay {delay_ms}, took {took}");
+        solo.wait(1);
+        assert_eq!(solo.replica.view(), View(2), "delay {delay_ms}, took {took}");
+    }
 }

@@ -1,12 +1,7 @@
 //! The door: what `Signed::decode` and `Signed::verify` let through, and every way they refuse.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod cluster;
-
 use std::sync::Arc;
 
-use cluster::chain::{Chain, START};
 use proptest::prelude::*;
 use vostro_consensus::{
     Claim, Contradiction, DecidedBlock, Evidence, GuardMark, Justification, Message, MessageError, PrePrepare,
@@ -14,6 +9,8 @@ use vostro_consensus::{
 };
 use vostro_crypto::{Hash, sha256};
 use vostro_types::{Block, BlockId, Certificate, Epoch, Height, Signature, ValidatorIndex, View, VoteKind};
+
+use crate::cluster::chain::{Chain, START};
 
 const H: Height = Height(5);
 const PARENT: BlockId = BlockId(Hash([3; 32]));

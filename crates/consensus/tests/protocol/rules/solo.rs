@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vostro_consensus::{
     Claim, Config, DecidedBlock, Durable, Effect, GuardMark, Input, Justification, Message, PrePrepare, PreparedAt,
-    Record, Replica, Seq, Signed, Statement, Status, Tip, To, Verified, ViewChange, Vote,
+    Record, Replica, Seq, Signed, Statement, Status, Timing, Tip, To, Verified, ViewChange, Vote,
 };
 use vostro_crypto::Hash;
 use vostro_types::{Block, BlockId, Certificate, Height, Time, ValidatorIndex, View, VoteKind};
@@ -101,9 +101,18 @@ impl Solo {
     }
 
     pub(crate) fn boot(me: Option<u16>, guard: Option<GuardMark>, records: Vec<Record>) -> (Self, Vec<Effect>) {
+        Self::boot_timed(me, guard, records, TIMING)
+    }
+
+    pub(crate) fn boot_timed(
+        me: Option<u16>,
+        guard: Option<GuardMark>,
+        records: Vec<Record>,
+        timing: Timing,
+    ) -> (Self, Vec<Effect>) {
         let world = World::new();
         let key = me.map(|i| world.chain.keys[usize::from(i)].clone());
-        let config = Config { chain: world.chain.hash, validators: world.chain.set.clone(), key, timing: TIMING };
+        let config = Config { chain: world.chain.hash, validators: world.chain.set.clone(), key, timing };
         let guard = guard.or(Some(GuardMark::never_signed()));
         let durable = Durable { tip: world.tip(), guard, records };
         let (replica, effects) = Replica::boot(config, durable, START);

@@ -6,8 +6,8 @@ use vostro_consensus::{GuardMark, Input, Message, PrePrepare, Replica, Signed, S
 use vostro_crypto::Hash;
 use vostro_types::{Block, BlockId, Certificate, Height, Time, View, VoteKind};
 
+use super::solo::{Solo, World, status};
 use crate::cluster::chain::{START, TIMING};
-use crate::solo::{Solo, World, status};
 
 const REPEAT: u64 = TIMING.rebroadcast_ms;
 
@@ -166,6 +166,11 @@ fn what_is_ignored_is_what_changes_nothing() {
     holds("certified without the block", &solo, &all, false);
 
     let mut solo = new();
+    solo.hear(1, World::fresh(&blocks[4], 0, None));
+    solo.hear(2, status(&world, &blocks[0]));
+    holds("certified without the block, and another is here", &solo, &all, false);
+
+    let mut solo = new();
     decide(&mut solo, &blocks, 1);
     solo.hear(2, status(&world, &blocks[4]));
     assert_eq!(solo.replica.phase(), "stopped");
@@ -197,11 +202,13 @@ fn strangers_and_oversized_justifications_are_left_to_be_refused() {
     assert!(!solo.replica.ignores(solo.now, &signed), "a stranger is refused and its peer penalised");
     let certificate: Option<Certificate> = None;
     let mut justification = solo.world.justification(2, &[0, 1, 2, 3], certificate);
-    justification.claims.push(justification.claims[0].clone());
     let mut heard = Solo::new(None);
     for from in 0..4 {
         heard.hear(from, World::change(3, None, None));
     }
+    let full = heard.world.signed(3, World::fresh(&block, 2, Some(justification.clone())));
+    assert!(heard.replica.ignores(heard.now, &full), "one claim of each is no more than there may be");
+    justification.claims.push(justification.claims[0].clone());
     let fat = heard.world.signed(3, World::fresh(&block, 2, Some(justification)));
     assert!(!heard.replica.ignores(heard.now, &fat));
 }

@@ -6,8 +6,8 @@ use vostro_consensus::{Effect, Input, Offence, Record};
 use vostro_crypto::Hash;
 use vostro_types::{Block, Epoch, Header, Height, View, VoteKind};
 
+use super::solo::{Solo, World, executes, sent_to_all};
 use crate::cluster::chain::{START, TIMING};
-use crate::solo::{Solo, World, executes, sent_to_all};
 
 /// The number of writes among the effects that record a prepare.
 fn prepares(effects: &[Effect]) -> usize {
@@ -180,4 +180,17 @@ fn a_proposal_passed_on_with_another_justification_does_not_keep_out_the_primary
         assert!(executes(&solo.hear(2, World::fresh(&block, 1, Some(again)))).is_empty());
     }
     assert_eq!(prepares(&solo.step(Input::Executed { block: block.id(), valid: true })), 1);
+}
+
+#[test]
+fn a_fresh_block_that_is_executed_is_not_executed_again_for_another_justification() {
+    let mut solo = Solo::new(Some(0));
+    let block = solo.world.block(1);
+    let certificate = solo.world.certificate(VoteKind::Prepare, 0, &block, &[1, 2, 3]);
+    let fresh = solo.world.justification(1, &[1, 2, 3], None);
+    let carried = solo.world.justification(1, &[1, 2, 3], Some(certificate));
+    assert_eq!(executes(&solo.hear(2, World::fresh(&block, 1, Some(fresh)))), [block.id()]);
+    assert_eq!(executes(&solo.hear(2, World::fresh(&block, 1, Some(carried.clone())))), []);
+    assert_eq!(prepares(&solo.step(Input::Executed { block: block.id(), valid: true })), 1);
+    assert_eq!(prepares(&solo.hear(2, World::fresh(&block, 1, Some(carried)))), 0);
 }

@@ -4,20 +4,18 @@
 //! the transcripts anew: read the difference before you keep it. Messages wait in the network until a script delivers
 //! or drops them; disks and execution answer at once unless told otherwise; time passes by `tick` only.
 
-#![allow(clippy::unwrap_used, missing_docs)]
 // how a test is run comes from the environment; the core below it sees none
 #![allow(clippy::disallowed_methods)]
-
-mod cluster;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use cluster::world::{Flight, Weather, World};
 use vostro_consensus::{GuardMark, Input, Message, PrePrepare, Timing, ViewChange, Vote, Waiting};
 use vostro_crypto::{Hash, sha256};
 use vostro_types::{Height, ValidatorIndex, View};
+
+use crate::cluster::world::{Flight, Weather, World};
 
 const TIMING: Timing =
     Timing { base_timeout_ms: 1000, heartbeat_ms: 10_000, delay_ms: 500, precision_ms: 100, rebroadcast_ms: 5000 };
@@ -236,7 +234,7 @@ fn play(script: &str) -> String {
             fresh.timing = TIMING;
             for liar in command.list("faulty").unwrap_or_default() {
                 // a twin alone is an honest core that may be accused
-                fresh.nodes[liar].kind = cluster::world::Kind::Twin(0);
+                fresh.nodes[liar].kind = crate::cluster::world::Kind::Twin(0);
             }
             fresh.boot_all();
             fresh.run_to(100);
