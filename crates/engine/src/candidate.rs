@@ -26,7 +26,7 @@ pub const AUTHORITY: [u16; 2] = [101, 107];
 
 /// Most bytes of the receipts of a block's transactions. A transaction of a few kilobytes can make receipts of
 /// megabytes, and a block is stored with its receipts.
-pub const MAX_TRANSACTION_RECEIPTS: usize = 16 << 20;
+pub const MAX_TRANSACTION_RECEIPTS: usize = vostro_settlement::MAX_RECEIPT;
 
 /// The decided state that a candidate builds on.
 pub struct Parent<'a> {

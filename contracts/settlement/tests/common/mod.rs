@@ -9,6 +9,7 @@ mod orders;
 
 pub mod campaigns;
 pub mod exchange;
+pub mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 
