@@ -12,7 +12,7 @@ use crate::books::Books;
 use crate::ledger::{Ledger, Reader};
 use crate::model::{AccountHead, Balance};
 use crate::rejection::{Rejection, refuse, same_or_conflict};
-use crate::tables::{ACCOUNTS, ASSETS, ATTESTATIONS, BALANCES, POLICIES};
+use crate::tables::{ACCOUNTS, ASSETS, ATTESTATIONS, BALANCES, FUND, POLICIES};
 use crate::{Done, netting};
 
 /// Tier of a new account, before any identity check.
@@ -41,6 +41,7 @@ pub(crate) fn open(call: &Call<'_>, action: &OpenAccount, ledger: &mut dyn Ledge
         status: AccountStatus::Active,
         status_by_risk: false,
         tier: FIRST_TIER,
+        tier_by_risk: false,
         roles: Roles::default(),
         platform: call.sender,
         opened: call.context.time,
@@ -112,7 +113,8 @@ pub(crate) fn set_keys(call: &Call<'_>, action: &SetKeys, ledger: &mut dyn Ledge
 pub(crate) fn set_tier(call: &Call<'_>, action: &SetTier, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
     let SetTier { account, tier, attestation } = *action;
     let head = ACCOUNTS.get(&*ledger, &account).ok_or_else(|| refuse::missing("account"))?;
-    let opened_it = head.platform == call.sender && !head.status_by_risk;
+    // Neither is an account that the risk desk froze given more by its platform, nor does that undo the desk's tier.
+    let opened_it = head.platform == call.sender && !head.status_by_risk && !head.tier_by_risk;
     if account == call.sender || !(call.head.roles.risk || opened_it) {
         return Err(refuse::role("account"));
     }
@@ -125,7 +127,7 @@ pub(crate) fn set_tier(call: &Call<'_>, action: &SetTier, ledger: &mut dyn Ledge
     }
 
     // Point of no return.
-    ACCOUNTS.put(ledger, &account, &AccountHead { tier, ..head });
+    ACCOUNTS.put(ledger, &account, &AccountHead { tier, tier_by_risk: call.head.roles.risk, ..head });
     ATTESTATIONS.put(ledger, &account, &attestation);
     let mut books = Books::default();
     books.event(Event::TierSet { account, tier, attestation });
@@ -136,7 +138,7 @@ fn balances(reader: &dyn Reader, account: AccountId) -> Vec<((AccountId, AssetCo
     BALANCES.walk(reader, &account).collect()
 }
 
-/// An account may close if it is empty, owes nothing and takes part in no unsettled window. The accounts that stand in
+/// An account may close if it is empty, owes nothing, has no part in a mutual fund and in no unsettled window. The accounts that stand in
 /// for closed ones stay.
 fn require_closable(reader: &dyn Reader, account: AccountId, head: &AccountHead) -> Result<(), Rejection> {
     if matches!(head.kind, AccountKind::NetworkFee | AccountKind::Suspense) {
@@ -144,6 +146,9 @@ fn require_closable(reader: &dyn Reader, account: AccountId, head: &AccountHead)
     }
     if balances(reader, account).iter().any(|(_, b)| *b != Balance::default()) {
         return Err(refuse::state("balance"));
+    }
+    if ASSETS.walk(reader, &()).any(|(asset, _)| FUND.contains(reader, &(asset, account))) {
+        return Err(refuse::state("fund"));
     }
     let involved = |asset| netting::unsettled_nets(reader, asset, account).iter().any(|net| *net != 0);
     if ASSETS.walk(reader, &()).any(|(asset, _)| involved(asset)) {

@@ -62,8 +62,9 @@ fn check(
     key: &OrderKey,
     order: &Order,
 ) -> Result<(), Rejection> {
-    let over = order.placed.plus(parameters.archive_ms) <= now && order.placed.plus(parameters.dispute_ms) < now;
-    if !over {
+    let old = order.placed.plus(parameters.archive_ms) <= now;
+    let disputable = now <= orders::sold_at(reader, key, order).plus(parameters.dispute_ms);
+    if !old || disputable {
         return Err(refuse::too_early("order"));
     }
     let entitlement = ENTITLEMENTS.get(reader, &orders::entitlement_key(key, order.payer, &order.item));

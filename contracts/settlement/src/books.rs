@@ -16,7 +16,9 @@ use crate::rejection::{About, Rejection, refuse};
 use crate::tables::{ACCOUNTS, BALANCES, RECEIVABLES};
 
 /// From this many receivables of a debtor in an asset on, a new one is added to the creditor's latest instead of
-/// standing at the end of the queue. With the fixed number of platforms this bounds the list.
+/// standing at the end of the queue. With the fixed number of platforms this bounds the list. One credit pays so many at
+/// most, which bounds receipts whatever the number of platforms: of a debtor of more than that, what is left of the credit
+/// is its own, and its next credit pays the next ones.
 pub const MAX_RECEIVABLES: usize = 32;
 
 /// What an action did, besides its writes.
@@ -212,7 +214,7 @@ impl Books {
     fn pay_receivables(&mut self, reader: &dyn Reader, debtor: AccountId, asset: AssetCode, amount: Amount) -> Amount {
         let mut queue = self.receivables_of(reader, debtor, asset);
         let mut left = amount;
-        for receivable in &mut queue {
+        for receivable in queue.iter_mut().take(MAX_RECEIVABLES) {
             let paid = receivable.amount.min(left);
             if paid.is_zero() {
                 break;

@@ -26,6 +26,7 @@ pub fn open_genesis(genesis: &Genesis, ledger: &mut dyn Ledger) {
             status: AccountStatus::Active,
             status_by_risk: false,
             tier: GENESIS_TIER,
+            tier_by_risk: false,
             roles: account.roles,
             platform: id,
             opened: genesis.time,

@@ -227,6 +227,11 @@ fn dispatch(call: &Call<'_>, action: &Action, ledger: &mut dyn Ledger) -> Result
     }
 }
 
+/// Bytes that the receipt of every action stays below, and that a block has room for: else a window whose settlement
+/// needed more could never be settled (tests/rules/bounds.rs builds the largest). A batch of large actions may exceed it; then
+/// no block takes it.
+pub const MAX_RECEIPT: usize = 16 << 20;
+
 /// Bytes of receipts after which no further deadline fires in a block. A release pays up to a plan's legs and three, each
 /// of which may first pay a list of receivables, so the number alone bounds the receipts badly.
 pub const MAX_DUE_RECEIPTS: usize = 2 << 20;

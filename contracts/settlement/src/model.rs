@@ -45,6 +45,8 @@ pub struct AccountHead {
     pub status_by_risk: bool,
     /// 1 to 3, by identity checks.
     pub tier: u8,
+    /// Whether the Risk role set the tier; then only that role changes it.
+    pub tier_by_risk: bool,
     /// What it may do for the network.
     pub roles: Roles,
     /// The platform that opened it; itself for accounts of the genesis.

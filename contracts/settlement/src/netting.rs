@@ -25,8 +25,9 @@ use crate::rejection::{Rejection, refuse};
 use crate::tables::{NETS, NETTINGS, OBLIGATIONS, WINDOWS};
 use crate::{BlockContext, Done, above_zero};
 
-/// Most accounts in a window; the next one's order opens the next window. Bounds what settling one has to do.
-pub const MAX_PARTICIPANTS: u32 = 4096;
+/// Most accounts in a window; the next one's order opens the next window. Bounds what settling one has to do, and keeps
+/// its receipt below [`crate::MAX_RECEIPT`].
+pub const MAX_PARTICIPANTS: u32 = 3072;
 /// Most closed windows of an asset that wait to be settled.
 pub const MAX_UNSETTLED: u64 = 16;
 

@@ -146,6 +146,33 @@ fn tiers() {
                 (106, "account"),
             ),
             (
+                "a platform does not undo the risk desk's tier",
+                |w| {
+                    w.ok(w.p, set_tier(w.alice, 3));
+                    w.ok(w.risk, set_tier(w.alice, 1));
+                    w.run(w.p, set_tier(w.alice, 3))
+                },
+                (106, "account"),
+            ),
+            (
+                "not even after it froze the account and let it go",
+                |w| {
+                    w.ok(w.risk, set_tier(w.alice, 1));
+                    w.ok(w.p, set_status(w.alice, AccountStatus::Frozen));
+                    w.ok(w.p, set_status(w.alice, AccountStatus::Active));
+                    w.run(w.p, set_tier(w.alice, 2))
+                },
+                (106, "account"),
+            ),
+            (
+                "the risk desk changes its own",
+                |w| {
+                    w.ok(w.risk, set_tier(w.alice, 1));
+                    w.run(w.risk, set_tier(w.alice, 2))
+                },
+                APPLIED,
+            ),
+            (
                 "of a closed account",
                 |w| {
                     w.status(w.bob, AccountStatus::Closed);

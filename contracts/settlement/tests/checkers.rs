@@ -409,3 +409,49 @@ fn tampering_with_campaigns_and_mandates_is_found_out() {
         assert!(violation.contains(rule), "{rule}: {violation}");
     }
 }
+
+/// What every node asks of every block sees a unit more or less wherever money stands.
+#[test]
+fn money_made_or_lost_by_a_block_is_found_out() {
+    let mut base = busy();
+    base.ok(base.q, Action::FundContribute(FundContribute { asset: cny(), amount: fen(100) }));
+    let lock = common::exchange::htlc_lock("h", base.bob, 300, base.time + 1000);
+    base.ok(base.alice, Action::HtlcLock(lock));
+    let campaign = common::campaigns::campaign(&base, "c", &[(base.q, 1_000_000)]);
+    base.ok(base.q, Action::CreateCampaign(campaign));
+    let money = "a block makes and loses no money";
+    let cases: &[(&str, Tamper)] = &[
+        (money, |w| edit(&mut w.ledger, &BALANCES, (w.alice, cny()), |b| more(&mut b.available))),
+        (money, |w| edit(&mut w.ledger, &BALANCES, (w.alice, cny()), |b| more(&mut b.held))),
+        (money, |w| edit(&mut w.ledger, &BALANCES, (w.p, cny()), |b| more(&mut b.collateral))),
+        (money, |w| w.ledger.delete(&BALANCES.key(&(w.alice, cny())))),
+        (money, |w| edit_order(w, "e", |o| more(&mut o.pot))),
+        (money, |w| w.ledger.delete(&ORDERS.key(&key(w.p, "e")))),
+        (money, |w| edit(&mut w.ledger, &CUSTODY, cny(), |c| c.deposited += 1)),
+        (money, |w| edit(&mut w.ledger, &FUND, (cny(), w.q), more)),
+        (money, |w| {
+            let mut open = WITHDRAWALS.get(&w.ledger, &(w.alice, label("w"))).unwrap();
+            more(&mut open.amount);
+            w.ledger.put(WITHDRAWALS.key(&(w.alice, label("w"))), encode(&(1u8, open)));
+        }),
+        (money, |w| {
+            let mut htlc = HTLCS.get(&w.ledger, &(w.alice, label("h"))).unwrap();
+            more(&mut htlc.amount);
+            w.ledger.put(HTLCS.key(&(w.alice, label("h"))), encode(&(1u8, htlc)));
+        }),
+        (money, |w| {
+            let mut campaign = CAMPAIGNS.get(&w.ledger, &(w.q, label("c"))).unwrap();
+            more(&mut campaign.sponsors[0].spent);
+            w.ledger.put(CAMPAIGNS.key(&(w.q, label("c"))), encode(&(1u8, campaign)));
+        }),
+        ("nets sum to zero", |w| edit(&mut w.ledger, &NETS, (cny(), 1, w.p), |n| *n += 1)),
+        ("malformed", |w| w.ledger.put(CUSTODY.key(&cny()), vec![1, 2, 3])),
+    ];
+    for (rule, tamper) in cases {
+        let mut w = base.clone();
+        tamper(&mut w);
+        let violation = check_changes(&base.ledger, &w.ledger).expect_err(rule).to_string();
+        assert!(violation.contains(rule), "{rule}: {violation}");
+    }
+    check_changes(&base.ledger, &base.ledger).unwrap();
+}

@@ -18,7 +18,7 @@ type Tamper = fn(&mut World);
 
 /// A state with an order in each state, and one archived.
 fn orders_of_all_kinds() -> World {
-    let mut w = World::with(|p| p.archive_ms = 1, false);
+    let mut w = World::with(|p| (p.archive_ms, p.dispute_ms) = (1, 1), false);
     w.deposit(w.alice, 50_000);
     w.ok(w.q, plan("api", 1, seventy()));
     let api = RegisterItem { terms: metered(100, None), tax: None, ..item("api", 1, w.carol) };

@@ -122,6 +122,19 @@ fn what_a_closed_account_locked_is_not_lost() {
 }
 
 #[test]
+fn what_owner_and_platform_cannot_take_back_the_risk_desk_does() {
+    let mut w = shop();
+    w.ok(w.alice, Action::HtlcLock(htlc_lock("h", w.bob, 300, w.time + 10)));
+    w.status(w.alice, AccountStatus::Frozen);
+    w.status(w.p, AccountStatus::Frozen);
+    assert_eq!(w.no(w.risk, htlc_refund(w.alice, "h")), (922, "deadline".into()));
+    w.time += 100;
+    assert_eq!(w.no(w.p, htlc_refund(w.alice, "h")), (403, "sender".into()));
+    w.ok(w.risk, htlc_refund(w.alice, "h"));
+    assert_eq!((w.available(w.alice), w.held(w.alice)), (99_700, 300));
+}
+
+#[test]
 fn a_frozen_owner_gets_it_back_into_held() {
     let mut w = shop();
     w.ok(w.alice, Action::HtlcLock(htlc_lock("h", w.bob, 300, w.time + 10)));
@@ -314,6 +327,26 @@ fn the_fund_takes_and_gives_back() {
             ("more than it has", |w| w.run(w.p, contribute(8501)), (301, "sender")),
             ("by a user", |w| w.run(w.alice, contribute(1)), (106, "sender")),
             (
+                "closing its account",
+                |w| {
+                    for it in [transfer(w.bob, w.available(w.p)), unlock(1000), transfer(w.bob, 1000)] {
+                        w.ok(w.p, it);
+                    }
+                    w.run(w.risk, set_status(w.p, AccountStatus::Closed))
+                },
+                (504, "fund"),
+            ),
+            (
+                "closing its account without a part",
+                |w| {
+                    for it in [release(500), unlock(1000), transfer(w.bob, 10_000)] {
+                        w.ok(w.p, it);
+                    }
+                    w.run(w.risk, set_status(w.p, AccountStatus::Closed))
+                },
+                APPLIED,
+            ),
+            (
                 "while an obligation waits",
                 |w| {
                     w.ok(w.alice, Action::Pay(Pay { mode: PayMode::Window, ..pay(w.p, "1", w.q, "book", 1000) }));
@@ -367,7 +400,18 @@ fn breached() -> World {
 #[test]
 fn a_default_is_borne_by_the_fund_and_nothing_is_unwound() {
     let mut w = breached();
-    w.ok_unchecked(w.q, settle_window(1));
+    let body = w.body(w.q, Payload::One(settle_window(1)));
+    let tx = w.sign(body, &[w.q]);
+    let receipt = vostro_settlement::apply(&w.context(), &tx, &mut w.ledger);
+    let (p, asset) = (w.p, cny());
+    let used = |contributor, amount| Event::FundUsed { debtor: p, contributor, asset, amount: fen(amount) };
+    let raised = |creditor, amount| Event::ReceivableRaised { debtor: p, creditor, asset, amount: fen(amount) };
+    let mut others = [(w.q, 273), (w.risk, 547)];
+    others.sort();
+    let mut events = vec![used(p, 100)];
+    events.extend(others.iter().flat_map(|(other, amount)| [used(*other, *amount), raised(*other, *amount)]));
+    events.push(Event::WindowSettled { asset, window: 1, gross: 920, net: fen(920) });
+    assert_eq!(receipt.events, events);
     // p's own 100, then 820 by 300 : 600.
     assert_eq!([w.p, w.q, w.risk].map(|a| w.funded(a)), [0, 27, 53]);
     assert_eq!((w.owed(w.p), w.available(w.carol)), (820, 700));

@@ -291,16 +291,19 @@ fn what_no_longer_fits_is_void() {
 fn every_parameter_can_be_voted_on() {
     let mut w = World::new();
     w.vote(FeeCap, 1_000_000);
+    w.vote(ArchiveMs, ArchiveMs.bounds().1);
     for parameter in Parameter::ALL {
         let (least, most) = parameter.bounds();
         let now = parameter.get(&read::parameters(&w.ledger));
-        let tier = matches!(parameter, FeeTier2Rate | FeeTier2Volume | FeeTier3Rate | FeeTier3Volume | FeeTier1Rate);
+        // these depend on others
+        let depends = matches!(parameter, FeeTier2Rate | FeeTier2Volume | FeeTier3Rate | FeeTier3Volume | FeeTier1Rate);
+        let depends = depends || matches!(parameter, FeeMin | ArchiveMs);
         for value in [most, least] {
-            if !tier && *parameter != FeeMin {
+            if !depends {
                 w.vote(*parameter, value);
             }
         }
-        if !tier && *parameter != FeeMin {
+        if !depends {
             w.vote(*parameter, now);
         }
     }
@@ -312,9 +315,13 @@ fn every_parameter_can_be_voted_on() {
         (FeeTier2Rate, 4),
         (FeeTier3Volume, 30),
         (FeeTier3Rate, 3),
+        (ArchiveMs, 20_000),
+        (DisputeMs, 1),
+        (ArchiveMs, 1),
     ] {
         w.vote(parameter, value);
     }
+    assert_eq!(w.no(w.p, propose("x", DisputeMs, 2, soon(&w))), (108, "value".into()));
     assert_eq!(w.no(w.p, propose("x", FeeTier1Volume, 20, soon(&w))), (108, "value".into()));
     assert_eq!(w.no(w.p, propose("x", FeeTier2Volume, 0, soon(&w))), (108, "value".into()));
 }
@@ -531,6 +538,7 @@ fn tampering_with_rules_is_found_out() {
 fn wrong_steps_of_rules_are_found_out() {
     let base = voted();
     let steps: &[(&str, Tamper)] = &[
+        ("the validators are those of the genesis", |w| w.validators(&[w.p])),
         ("parameters are what votes", |w| w.set_parameters(|p| p.debit_cap = fen(1))),
         ("proposals stay", |w| w.ledger.delete(&PROPOSALS.key(&(w.q, label("open"))))),
         ("proposals stay", |w| edit(w, &PROPOSALS, (w.q, label("open")), |p| p.value += 1)),

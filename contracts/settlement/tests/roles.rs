@@ -9,7 +9,7 @@ use common::exchange::*;
 use common::*;
 use vostro_settlement::Ledger;
 use vostro_settlement::model::AccountHead;
-use vostro_settlement::tables::{ACCOUNTS, NAMES, POLICIES};
+use vostro_settlement::tables::ACCOUNTS;
 use vostro_types::codec::encode;
 use vostro_types::genesis::Parameters;
 use vostro_types::transaction::*;
@@ -62,7 +62,7 @@ impl Cast {
             let head = AccountHead { kind: AccountKind::Suspense, ..head };
             w.ledger.put(ACCOUNTS.key(&id), encode(&(1u8, head)));
         }
-        let [other, validator, proposer] = [70, 71, 72].map(|seed| platform(&mut w, seed));
+        let [other, validator, proposer] = [70, 71, 72].map(|seed| w.join(seed));
         w.validators(&[proposer, validator, validator, validator]);
         let mut cast = Cast { w, other, validator, proposer };
         for sender in cast.senders() {
@@ -121,16 +121,6 @@ impl Cast {
         let order = hold(self.w.p, id, self.w.q, "book", 1000);
         self.w.ok(self.w.alice, Action::Hold(order));
     }
-}
-
-fn platform(w: &mut World, seed: u8) -> AccountId {
-    let id = w.newcomer(seed);
-    let head = ACCOUNTS.get(&w.ledger, &w.p).unwrap();
-    w.ledger.put(ACCOUNTS.key(&id), encode(&(1u8, AccountHead { platform: id, ..head })));
-    w.ledger.put(POLICIES.key(&id), encode(&(1u8, KeyPolicy::single(secret(seed).public()))));
-    w.ledger.put(NAMES.key(&id), encode(&(1u8, label(&format!("platform-{seed}")))));
-    w.keys.insert(id, secret(seed));
-    id
 }
 
 fn alone(action: Action) -> (Vec<AccountId>, Action) {
@@ -416,7 +406,7 @@ const ROWS: &[Row] = &[
             c.w.wait(1000);
         },
         act: |c, _| alone(htlc_refund(c.w.alice, "1")),
-        cells: "ok ok 106 106 106 106 106 106 106 106 106 106 106",
+        cells: "ok ok 106 106 106 106 106 106 106 ok 106 106 106",
     },
     Row {
         action: "FxConvert",

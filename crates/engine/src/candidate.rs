@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use vostro_execution::{Executed, Meter, Overlay, Part, StateRead, Tree, execute_metered, metered};
 use vostro_settlement::evidence::evidence_record;
+use vostro_settlement::invariants::Violation;
 use vostro_types::block::HEADER_VERSION;
 use vostro_types::codec::{MAX_TRANSACTION, encode};
 use vostro_types::evidence::MAX_EVIDENCE;
@@ -26,7 +27,7 @@ pub const AUTHORITY: [u16; 2] = [101, 107];
 
 /// Most bytes of the receipts of a block's transactions. A transaction of a few kilobytes can make receipts of
 /// megabytes, and a block is stored with its receipts.
-pub const MAX_TRANSACTION_RECEIPTS: usize = 16 << 20;
+pub const MAX_TRANSACTION_RECEIPTS: usize = vostro_settlement::MAX_RECEIPT;
 
 /// The decided state that a candidate builds on.
 pub struct Parent<'a> {
@@ -121,6 +122,9 @@ pub enum Invalid {
         /// The rule it breaks.
         reason: &'static str,
     },
+    /// Executing it makes or loses money: the contract is broken, and nobody votes for what it did.
+    #[error("the books do not balance after it: {0}")]
+    Books(Violation),
     /// Executing it gives another root.
     #[error("executing the block gives another {root}")]
     Root {
@@ -185,8 +189,8 @@ fn fitting(
 }
 
 /// Builds the next block from the mempool and `evidence`, which is strictly ascending by key; `time` is above the
-/// parent's. Also gives the ids of transactions that no block may hold: their signers may not act, or their receipt alone
-/// is too long. What finds no room waits on.
+/// parent's. Also gives the ids of transactions that no block may hold: their signers may not act, their receipt alone
+/// is too long, or the books do not balance after them. What finds no room waits on.
 pub fn build(
     parent: &Parent<'_>,
     mempool: &Mempool,
@@ -206,6 +210,11 @@ pub fn build(
     let executed = loop {
         let at = (height, time);
         let executed = execute_metered(parent.meter, parent.state, parent.tree, at, &accusations, &chosen);
+        // Money that a broken contract makes is decided by nobody. The chain goes on without what brought it about.
+        if executed.books.is_err() && !chosen.is_empty() {
+            dropped.extend(chosen.drain(..).map(|transaction| transaction.id()));
+            continue;
+        }
         let refused = hopeless(&executed, chosen.len(), limits);
         let room = with_room(&executed, chosen.len(), limits);
         if refused.is_empty() && room == chosen.len() {
@@ -355,6 +364,9 @@ pub fn validate(
     }
     let at = (block.header.height, time);
     let executed = execute_metered(parent.meter, parent.state, parent.tree, at, &evidence, &transactions);
+    if let Err(violation) = executed.books {
+        return Err(Invalid::Books(violation));
+    }
     if let Some(index) = unauthorised(&executed, transactions.len()).first() {
         return Err(Invalid::Transaction { index: *index, reason: "its signers may not act" });
     }

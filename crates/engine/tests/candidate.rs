@@ -196,6 +196,40 @@ fn no_block_records_a_transaction_whose_signers_may_not_act() {
     fixture.verdict((*candidate.block).clone()).unwrap();
 }
 
+/// A contract that makes money is nothing that a test can bring about, so the state is: in window 1 somebody is owed and
+/// nobody owes. Nobody votes for what settling it does, and a proposer goes on without it.
+#[test]
+fn nobody_decides_a_block_after_which_the_books_do_not_balance() {
+    use vostro_settlement::model::{Netting, Window};
+    use vostro_settlement::tables::{NETS, NETTINGS, WINDOWS};
+    use vostro_types::codec::encode;
+    let mut fixture = Fixture::new();
+    let time = Time(START);
+    let closed = Window {
+        opened: time,
+        due: None,
+        closed: Some(time),
+        settled: None,
+        obligations: 1,
+        participants: 1,
+        gross: 100,
+    };
+    fixture.state.apply(&vostro_execution::Changes::from([
+        (NETS.key(&(usd(), 1, account(PLATFORM))), Some(encode(&(1u8, -100i128)))),
+        (WINDOWS.key(&(usd(), 1)), Some(encode(&(1u8, closed)))),
+        (NETTINGS.key(&usd()), Some(encode(&(1u8, Netting { open: 2, settled: 0 })))),
+    ]));
+    let settle = vostro_types::transaction::SettleWindow { asset: usd(), window: 1 };
+    let settle = fixture.net.signed(PLATFORM, 1, vostro_types::Action::SettleWindow(settle));
+    let verdict = fixture.changed(|b| b.transactions.push(settle.clone()));
+    assert!(matches!(verdict, Err(Invalid::Books(_))), "{verdict:?}");
+    fixture.admit(settle.clone());
+    let (candidate, dropped) = build(&fixture.parent(), &fixture.pool, Vec::new(), LIMITS, Time(START + 5));
+    assert!(dropped.contains(&settle.body.id(&fixture.genesis.hash())));
+    assert!(candidate.block.transactions.is_empty());
+    fixture.verdict((*candidate.block).clone()).unwrap();
+}
+
 #[test]
 fn evidence_is_recorded_once_and_can_be_proved() {
     let mut fixture = Fixture::new();

@@ -4,6 +4,7 @@
 //! keeps the result or drops it, and the state and tree it started from are as they were.
 
 use vostro_crypto::{Hash, merkle};
+use vostro_settlement::invariants::{Violation, check_changes};
 use vostro_settlement::{BlockContext, Ledger, Reader};
 use vostro_types::block::transaction_leaf;
 use vostro_types::evidence::evidence_leaf;
@@ -24,6 +25,8 @@ pub struct Executed {
     pub receipts: Vec<Receipt>,
     /// Encoded length of each, in bytes.
     pub receipt_bytes: Vec<usize>,
+    /// Whether the books still balance. If they do not, the contract is broken and the block must not be decided.
+    pub books: Result<(), Violation>,
     /// Keys whose value differs from the state before.
     pub changes: Changes,
     /// The state tree after the block.
@@ -64,20 +67,24 @@ pub fn execute_metered(
     transactions: &[VerifiedTransaction],
 ) -> Executed {
     let context = BlockContext { height, time };
-    let (receipts, changes) = metered(meter, Part::Contract, || {
+    let (receipts, changes, books) = metered(meter, Part::Contract, || {
         let mut overlay = Overlay::with_room(state, transactions.len() * KEYS_OF_A_PAYMENT);
         vostro_settlement::record_evidence(&context, evidence, &mut overlay);
         let mut receipts: Vec<Receipt> =
             transactions.iter().map(|tx| vostro_settlement::apply(&context, tx, &mut overlay)).collect();
         receipts.extend(vostro_settlement::fire_deadlines(&context, &mut overlay));
-        (receipts, overlay.into_changes())
+        let changes = overlay.into_changes();
+        let entries = changes.iter().map(|(key, value)| (key.as_slice(), value.as_deref()));
+        let books = check_changes(&|key| state.get(key), entries);
+        (receipts, changes, books)
     });
-    metered(meter, Part::Roots, || roots(tree, changes, receipts, evidence, transactions))
+    metered(meter, Part::Roots, || roots(tree, changes, books, receipts, evidence, transactions))
 }
 
 fn roots(
     tree: &Tree,
     changes: Changes,
+    books: Result<(), Violation>,
     receipts: Vec<Receipt>,
     evidence: &[VerifiedEvidence],
     transactions: &[VerifiedTransaction],
@@ -92,6 +99,7 @@ fn roots(
         state_root: tree.root(),
         receipts,
         receipt_bytes,
+        books,
         changes,
         tree,
     }

@@ -303,6 +303,35 @@ fn the_first_block_applies_and_a_dropped_try_leaves_no_trace() {
     assert!(executed.receipts.iter().all(vostro_types::Receipt::applied), "{:?}", executed.receipts);
 }
 
+/// No action brings this about: a window in which somebody is owed and nobody owes is written by hand.
+#[test]
+fn money_out_of_nothing_is_told() {
+    use vostro_settlement::model::{Netting, Window};
+    use vostro_settlement::tables::{NETS, NETTINGS, WINDOWS};
+    let mut chain = Chain::new();
+    assert_eq!(chain.block(&first_block()).books, Ok(()));
+    let closed = Window {
+        opened: Time(START),
+        due: None,
+        closed: Some(Time(START)),
+        settled: None,
+        obligations: 1,
+        participants: 1,
+        gross: 100,
+    };
+    let tampered = Changes::from([
+        (NETS.key(&(asset(), 1, account(PEOPLE.start))), Some(encode(&(1u8, -100i128)))),
+        (WINDOWS.key(&(asset(), 1)), Some(encode(&(1u8, closed)))),
+        (NETTINGS.key(&asset()), Some(encode(&(1u8, Netting { open: 2, settled: 0 })))),
+    ]);
+    chain.state.apply(&tampered);
+    let settle = signed(PLATFORM, 77, Action::SettleWindow(SettleWindow { asset: asset(), window: 1 }));
+    let executed = execute(&chain.state, &chain.tree, Height(2), Time(START + 20), &[], &[settle]);
+    assert!(executed.receipts[0].applied(), "{:?}", executed.receipts);
+    let violation = executed.books.unwrap_err().to_string();
+    assert!(violation.contains("makes and loses no money"), "{violation}");
+}
+
 #[test]
 fn a_refused_transaction_changes_nothing() {
     let mut chain = Chain::new();

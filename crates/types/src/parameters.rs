@@ -82,7 +82,7 @@ pub struct Parameters {
     pub cooling_amount: Amount,
     /// Share of a period's volume from which on a platform's refunds raise the alarm; 0 for never.
     pub refund_alarm: Ppm,
-    /// How old a closed order must be before it may be archived, in milliseconds.
+    /// How old a closed order must be before it may be archived, in milliseconds; no less than `dispute_ms`.
     pub archive_ms: u64,
 }
 
@@ -131,6 +131,10 @@ impl Parameters {
         }
         if self.fee.min > self.fee.cap {
             return Err(wrong("parameters.fee", "min exceeds cap"));
+        }
+        // What may still be disputed must not be gone.
+        if self.archive_ms < self.dispute_ms {
+            return Err(wrong("parameters.archiveMs", "is below disputeMs"));
         }
         let used = self.fee.tiers.iter().take_while(|t| !t.volume.is_zero()).count();
         let rising = self.fee.tiers[..used].is_sorted_by(|a, b| a.volume < b.volume);
@@ -523,6 +527,19 @@ mod tests {
         assert_eq!(ParametersFile::of(&rated).parse().unwrap(), rated);
         let begun = rated.with(Parameter::FeeTier1Volume, 5).unwrap();
         assert_eq!(begun.with(Parameter::FeeTier1Volume, 0), Some(rated));
+    }
+
+    #[test]
+    fn an_order_may_not_be_archived_while_it_may_be_disputed() {
+        let base = Parameters::BASE;
+        let (dispute, archive) = (base.dispute_ms, base.archive_ms);
+        assert!(base.with(Parameter::ArchiveMs, dispute).is_some());
+        assert!(base.with(Parameter::ArchiveMs, dispute - 1).is_none());
+        assert!(base.with(Parameter::DisputeMs, archive).is_some());
+        assert!(base.with(Parameter::DisputeMs, archive + 1).is_none());
+        let file = ParametersFile { archive_ms: Some(dispute - 1), ..ParametersFile::default() };
+        let GenesisError::Field { field, .. } = file.parse().unwrap_err();
+        assert_eq!(field, "parameters.archiveMs");
     }
 
     #[test]

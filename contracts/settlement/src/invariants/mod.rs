@@ -1,9 +1,11 @@
-//! What must hold after every block, checked by walking the whole state.
+//! What must hold after every block, most of it checked by walking the whole state.
 //!
 //! Costs as much as the state is large: for tests, the simulator and offline audits. [`check`] looks at one state,
-//! [`check_step`] at two with the receipts between them.
+//! [`check_step`] at two with the receipts between them. [`check_changes`] looks at what a block changed and no more: every
+//! node asks it of every block before it votes for it.
 
 mod campaigns;
+mod changes;
 mod exchange;
 mod governance;
 mod mandates;
@@ -26,6 +28,7 @@ use crate::tables::{
 
 use step::immutable;
 
+pub use changes::check_changes;
 pub use step::check_step;
 
 /// A rule that does not hold.

@@ -60,6 +60,7 @@ fn check_terminal(before: &dyn Reader, after: &dyn Reader) -> Result<(), Violati
             kept(WITHDRAWALS.key(&key), "ended withdrawals stay as they are")?;
         }
     }
+    immutable(before, after, &tables::VALIDATORS, "the validators are those of the genesis")?;
     immutable(before, after, &EVIDENCE, "evidence stays as it is")?;
     immutable(before, after, &tables::PLANS, "plans stay as they are")?;
     immutable(before, after, &tables::ITEMS, "items stay as they are")?;

@@ -8,7 +8,7 @@ pub mod machine;
 use vostro_crypto::{Domain, hash};
 use vostro_types::receipt::OrderState;
 use vostro_types::transaction::{ItemRef, OrderKey, Terms};
-use vostro_types::{AccountId, Amount, AssetCode, Event, Hash, Label};
+use vostro_types::{AccountId, Amount, AssetCode, Event, Hash, Label, Time};
 
 use crate::books::{Books, Effects};
 use crate::deadlines::{self, Due};
@@ -147,6 +147,12 @@ pub(crate) fn entitlement_id(order: &OrderKey) -> Hash {
 /// The state key of what an order bought.
 pub(crate) fn entitlement_key(key: &OrderKey, payer: AccountId, item: &ItemRef) -> (AccountId, AccountId, Label, Hash) {
     (payer, item.host, item.item.clone(), entitlement_id(key))
+}
+
+/// When the order was sold: when it was placed or, of a captured hold, when that was captured. Access begins then.
+pub(crate) fn sold_at(reader: &dyn Reader, key: &OrderKey, order: &Order) -> Time {
+    let entitlement = ENTITLEMENTS.get(reader, &entitlement_key(key, order.payer, &order.item));
+    entitlement.map_or(order.placed, |entitlement| entitlement.from)
 }
 
 /// Ends the access that a wholly refunded order bought.

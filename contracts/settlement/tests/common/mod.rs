@@ -9,12 +9,13 @@ mod orders;
 
 pub mod campaigns;
 pub mod exchange;
+pub mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use vostro_crypto::sha256;
 use vostro_settlement::testing::MemLedger;
-use vostro_settlement::{BlockContext, apply, fire_deadlines, invariants, open_genesis, read};
+use vostro_settlement::{BlockContext, Reader, apply, fire_deadlines, invariants, open_genesis, read};
 use vostro_types::genesis::{ConsensusParameters, FeeSchedule, GENESIS_VERSION, GenesisAccount, Parameters};
 use vostro_types::receipt::OrderState;
 use vostro_types::transaction::{BODY_VERSION, *};
@@ -246,6 +247,7 @@ impl World {
             receipts.push(receipt);
         }
         receipts.extend(fire_deadlines(&context, &mut self.ledger));
+        check_changes(&before, &self.ledger).unwrap();
         invariants::check(&self.ledger).unwrap();
         invariants::check_step(&before, &self.ledger, &receipts).unwrap();
         receipts
@@ -376,6 +378,15 @@ impl World {
     pub fn legs(&self, platform: AccountId, id: &str) -> Vec<u64> {
         self.order(platform, id).legs.iter().map(|l| l.left().units()).collect()
     }
+}
+
+/// What every node checks: the entries that differ.
+pub fn check_changes(before: &MemLedger, after: &MemLedger) -> Result<(), invariants::Violation> {
+    let now = after.entries().map(|(key, value)| (key, Some(value)));
+    let gone = before.entries().map(|(key, _)| key).filter(|key| after.get(key).is_none()).map(|key| (key, None));
+    let entries: Vec<(&[u8], Option<&[u8]>)> = now.chain(gone).collect();
+    let differ = entries.into_iter().filter(|(key, value)| before.get(key).as_deref() != *value);
+    invariants::check_changes(&|key| before.get(key), differ)
 }
 
 pub fn refusal(receipt: &Receipt) -> (u16, String) {

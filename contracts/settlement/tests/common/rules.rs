@@ -2,7 +2,8 @@
 
 use super::*;
 use vostro_settlement::Ledger;
-use vostro_settlement::tables::{NETWORK, VALIDATORS};
+use vostro_settlement::model::AccountHead;
+use vostro_settlement::tables::{ACCOUNTS, NAMES, NETWORK, POLICIES, VALIDATORS};
 use vostro_types::account::WeightedKey;
 use vostro_types::codec::encode;
 
@@ -32,6 +33,17 @@ impl World {
     /// Lets these platforms run the validators, one each time they are named.
     pub fn validators(&mut self, platforms: &[AccountId]) {
         self.ledger.put(VALIDATORS.key(&()), encode(&(1u8, platforms.to_vec())));
+    }
+
+    /// Lets a platform take part that the genesis did not name.
+    pub fn join(&mut self, seed: u8) -> AccountId {
+        let id = self.newcomer(seed);
+        let head = ACCOUNTS.get(&self.ledger, &self.p).unwrap();
+        self.ledger.put(ACCOUNTS.key(&id), encode(&(1u8, AccountHead { platform: id, ..head })));
+        self.ledger.put(POLICIES.key(&id), encode(&(1u8, KeyPolicy::single(secret(seed).public()))));
+        self.ledger.put(NAMES.key(&id), encode(&(1u8, label(&format!("platform-{seed}")))));
+        self.keys.insert(id, secret(seed));
+        id
     }
 
     /// Changes a parameter from the next block on.

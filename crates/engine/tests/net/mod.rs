@@ -409,7 +409,7 @@ impl Net {
         }
     }
 
-    fn signed(&self, sender: u8, salt: u64, action: Action2) -> Transaction {
+    pub fn signed(&self, sender: u8, salt: u64, action: Action2) -> Transaction {
         let body = Body {
             version: BODY_VERSION,
             sender: account(sender),

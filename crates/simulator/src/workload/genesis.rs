@@ -47,7 +47,7 @@ fn parameters() -> Parameters {
         hold_ms: 2500,
         dispute_ms: 3000,
         resolve_ms: 1500,
-        archive_ms: 1500,
+        archive_ms: 3000,
         window_ms: 2000,
         max_due_per_block: 3,
         fee: schedule(),

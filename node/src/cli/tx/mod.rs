@@ -21,7 +21,7 @@ use super::remote::{NodeArgs, receipt_text, require_settled, show_receipt};
 use crate::output::{Output, Usage, pairs};
 
 /// Longest text of a body or transaction in JSON.
-const MAX_JSON: u64 = 1 << 20;
+pub(super) const MAX_JSON: u64 = 1 << 20;
 
 /// The chain a transaction is for: from a genesis file, or from a node.
 #[derive(Args, Clone, Debug)]
@@ -312,7 +312,7 @@ impl Input {
     }
 }
 
-fn read_input(file: &str, cap: u64) -> Result<String> {
+pub(super) fn read_input(file: &str, cap: u64) -> Result<String> {
     let mut text = String::new();
     let read = match file {
         "-" => std::io::stdin().lock().take(cap + 1).read_to_string(&mut text),

@@ -6,7 +6,7 @@ use vostro_client::api::action::mode_from_text;
 use vostro_types::transaction::{Capture, Hold, OpenDispute, Pay, PayMode, Void};
 use vostro_types::{Action, Hash, Label};
 
-use super::{OrderArgs, PurchaseArgs, SendArgs, act};
+use super::{OrderArgs, PurchaseArgs, SendArgs, act, fee_bearer};
 use crate::output::{Output, Usage};
 
 /// The verbs that buy, and those about holds and disputes.
@@ -85,7 +85,7 @@ pub(super) async fn run(command: HoldCommand, output: Output) -> Result<()> {
             let mode = mode_from_text(&mode)
                 .filter(|m| !matches!(m, PayMode::Maturing(0) | PayMode::Hold))
                 .ok_or_else(|| Usage(format!("--mode is instant, escrow, t+N or window, not {mode:?}")))?;
-            let fee_bearer = purchase.fee_bearer()?;
+            let fee_bearer = fee_bearer(&purchase.fee_bearer)?;
             let (client, chain) = send.node.connect().await?;
             let asset = purchase.asset(&client, &chain).await?;
             act(&send, purchase.origin_key.as_deref(), output, |chain| {
@@ -104,7 +104,7 @@ pub(super) async fn run(command: HoldCommand, output: Output) -> Result<()> {
             .await
         }
         HoldCommand::Hold { send, purchase } => {
-            let fee_bearer = purchase.fee_bearer()?;
+            let fee_bearer = fee_bearer(&purchase.fee_bearer)?;
             let (client, chain) = send.node.connect().await?;
             let asset = purchase.asset(&client, &chain).await?;
             act(&send, purchase.origin_key.as_deref(), output, |chain| {

@@ -1,10 +1,19 @@
 //! `wallet`: a person's verbs. Each builds one transaction here, says what it does, signs it here, and waits for its
 //! receipt.
 
+mod campaigns;
+mod desks;
 mod holds;
+mod netting;
+mod platform;
 mod promises;
+mod terms;
 
+pub use campaigns::CampaignCommand;
+pub use desks::DeskCommand;
 pub use holds::HoldCommand;
+pub use netting::NettingCommand;
+pub use platform::PlatformCommand;
 pub use promises::PromiseCommand;
 
 use std::time::Duration;
@@ -90,6 +99,18 @@ pub enum WalletCommand {
     #[command(flatten)]
     #[allow(missing_docs)]
     Promise(PromiseCommand),
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    Platform(PlatformCommand),
+    /// Open a campaign, issue its coupons, end it (as a platform)
+    #[command(subcommand)]
+    Campaign(CampaignCommand),
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    Netting(NettingCommand),
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    Desk(DeskCommand),
     /// Release an escrow to its payees before its time
     Confirm {
         #[command(flatten)]
@@ -179,15 +200,6 @@ pub struct PurchaseArgs {
 }
 
 impl PurchaseArgs {
-    fn fee_bearer(&self) -> Result<FeeBearer> {
-        match self.fee_bearer.as_str() {
-            "payer" => Ok(FeeBearer::PAYER),
-            "payee" => Ok(FeeBearer::PAYEE),
-            "platform" => Ok(FeeBearer::PLATFORM),
-            other => Err(Usage(format!("--fee-bearer is payer, payee or platform, not {other:?}")).into()),
-        }
-    }
-
     fn item(&self, chain: &Chain) -> Result<ItemRef> {
         let (host, item) = (chain.account(&self.host)?, Label::new(self.item.as_str())?);
         Ok(ItemRef { host, item, version: self.item_version })
@@ -211,6 +223,15 @@ impl PurchaseArgs {
             return Err(Usage(format!("--asset is {named}, but the item is priced in {}", known.asset)).into());
         }
         Ok(chain.asset(known.asset.as_str())?)
+    }
+}
+
+fn fee_bearer(text: &str) -> Result<FeeBearer> {
+    match text {
+        "payer" => Ok(FeeBearer::PAYER),
+        "payee" => Ok(FeeBearer::PAYEE),
+        "platform" => Ok(FeeBearer::PLATFORM),
+        other => Err(Usage(format!("--fee-bearer is payer, payee or platform, not {other:?}")).into()),
     }
 }
 
@@ -252,6 +273,10 @@ pub async fn run(command: WalletCommand, output: Output) -> Result<()> {
         }
         WalletCommand::Order(command) => holds::run(command, output).await,
         WalletCommand::Promise(command) => promises::run(command, output).await,
+        WalletCommand::Platform(command) => platform::run(command, output).await,
+        WalletCommand::Campaign(command) => campaigns::run(command, output).await,
+        WalletCommand::Netting(command) => netting::run(command, output).await,
+        WalletCommand::Desk(command) => desks::run(command, output).await,
         WalletCommand::Confirm { send, order } => {
             act(&send, None, output, |chain| Ok((Action::Confirm(Confirm { order: order.key(chain)? }), None))).await
         }

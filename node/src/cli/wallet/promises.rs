@@ -1,19 +1,14 @@
 //! Verbs about promises: mandates, money locked to a hash, and the keys of an account.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use clap::{Args, Subcommand};
-use color_eyre::eyre::{Result, WrapErr};
-use vostro_client::api::text::time;
-use vostro_crypto::PublicKey;
-use vostro_types::account::{KeyPolicy, WeightedKey};
+use color_eyre::eyre::Result;
 use vostro_types::transaction::{CancelMandate, CreateMandate, HtlcClaim, HtlcLock, HtlcRefund, SetKeys};
 use vostro_types::{Action, Hash, Label, Time};
 
-use super::super::keys;
 use super::super::remote::asset;
+use super::terms::{NewKeys, moment, now, own_or, span};
 use super::{SendArgs, act, act_with};
-use crate::output::{Output, Usage};
+use crate::output::Output;
 
 /// Verbs about promises.
 #[allow(clippy::large_enum_variant)] // there is one, once
@@ -30,13 +25,9 @@ pub enum PromiseCommand {
         #[command(flatten)]
         #[allow(missing_docs)]
         send: SendArgs,
-        /// A new key: name or path of a key file, BOOK.json#NAME, or 64 hex digits; :N behind it is its weight
-        /// (repeatable). The new keys sign too, by their own threshold: those in files do it here
-        #[arg(long = "new-key", required = true, value_name = "KEY[:WEIGHT]")]
-        new_keys: Vec<String>,
-        /// Weight that must sign from then on
-        #[arg(long, default_value_t = 1)]
-        threshold: u32,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        keys: NewKeys,
     },
 }
 
@@ -187,7 +178,7 @@ pub(super) async fn run(command: PromiseCommand, output: Output) -> Result<()> {
         }
         PromiseCommand::Mandate(MandateCommand::Cancel { send, mandate, payer }) => {
             act(&send, None, output, |chain| {
-                let payer = payer.as_deref().map_or_else(|| send.signer.account(chain), |p| Ok(chain.account(p)?))?;
+                let payer = own_or(&send, chain, payer.as_deref())?;
                 let mandate = Label::new(mandate.as_str())?;
                 Ok((Action::CancelMandate(CancelMandate { payer, mandate }), None))
             })
@@ -212,70 +203,15 @@ pub(super) async fn run(command: PromiseCommand, output: Output) -> Result<()> {
         }
         PromiseCommand::Htlc(HtlcCommand::Refund { send, owner, id }) => {
             act(&send, None, output, |chain| {
-                let owner = owner.as_deref().map_or_else(|| send.signer.account(chain), |o| Ok(chain.account(o)?))?;
+                let owner = own_or(&send, chain, owner.as_deref())?;
                 let htlc_id = Label::new(id.as_str())?;
                 Ok((Action::HtlcRefund(HtlcRefund { owner, htlc_id }), None))
             })
             .await
         }
-        PromiseCommand::SetKeys { send, new_keys, threshold } => set_keys(&send, &new_keys, threshold, output).await,
-    }
-}
-
-async fn set_keys(send: &SendArgs, new_keys: &[String], threshold: u32, output: Output) -> Result<()> {
-    let (mut policy, mut secrets) = (Vec::new(), Vec::new());
-    for text in new_keys {
-        let weighted = text.rsplit_once(':').and_then(|(key, weight)| Some((key, weight.parse::<u16>().ok()?)));
-        let (name, weight) = weighted.unwrap_or((text, 1));
-        if let Ok(key) = name.parse::<PublicKey>() {
-            policy.push(WeightedKey { key, weight });
-        } else {
-            let secret = keys::open(name, &send.signer.dir, &send.signer.password)?;
-            policy.push(WeightedKey { key: secret.public(), weight });
-            secrets.push(secret);
-        }
-    }
-    let policy = KeyPolicy::new(threshold, policy).wrap_err("the new keys")?;
-    act_with(send, secrets, output, |_| Ok((Action::SetKeys(SetKeys { policy }), None))).await
-}
-
-/// This computer's time.
-fn now() -> Result<Time> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).wrap_err("the clock is wrong")?;
-    Ok(Time(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
-}
-
-/// A span of time in milliseconds: a number and ms, s, m, h or d.
-fn span(text: &str) -> Result<u64, Usage> {
-    let wrong = || Usage(format!("a span is a number and ms, s, m, h or d, such as 30d, not {text:?}"));
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let unit = match &text[digits..] {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return Err(wrong()),
-    };
-    text[..digits].parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).ok_or_else(wrong)
-}
-
-fn moment(text: &str) -> Result<Time, Usage> {
-    time::parse(text).map_err(Usage)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn spans_are_read_whole_or_refused() {
-        for (text, ms) in [("30d", 2_592_000_000), ("12h", 43_200_000), ("5m", 300_000), ("1s", 1000), ("7ms", 7)] {
-            assert_eq!(span(text).unwrap(), ms);
-        }
-        for bad in ["", "d", "30", "30 d", "-1d", "1.5h", "1y", "99999999999999999999d", "999999999999999d", "日"] {
-            assert!(span(bad).is_err(), "{bad}");
+        PromiseCommand::SetKeys { send, keys } => {
+            let (policy, secrets) = keys.read(&send)?;
+            act_with(&send, secrets, output, |_| Ok((Action::SetKeys(SetKeys { policy }), None))).await
         }
     }
 }

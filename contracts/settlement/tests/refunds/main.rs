@@ -1,8 +1,12 @@
 //! Property: any sequence of part refunds takes from legs and gives to sources exactly what a naive oracle says, and a
-//! full refund brings every leg and every source to zero; also with captures, disputes and consumption in between.
+//! full refund brings every leg and every source to zero; also with captures, disputes and consumption in between. Whose
+//! money it is that goes back, and what is owed for it, is in `money`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "../common/mod.rs"]
 mod common;
+
+mod money;
 
 use common::*;
 use proptest::prelude::*;
