@@ -124,7 +124,7 @@ pub enum Invalid {
     },
     /// Executing it makes or loses money: the contract is broken, and nobody votes for what it did.
     #[error("the books do not balance after it: {0}")]
-    Books(Violation),
+    Books(Box<Violation>),
     /// Executing it gives another root.
     #[error("executing the block gives another {root}")]
     Root {
@@ -190,7 +190,7 @@ fn fitting(
 
 /// Builds the next block from the mempool and `evidence`, which is strictly ascending by key; `time` is above the
 /// parent's. Also gives the ids of transactions that no block may hold: their signers may not act, their receipt alone
-/// is too long, or the books do not balance after them. What finds no room waits on.
+/// is too long, or it alone brings the books out of balance. What finds no room waits on.
 pub fn build(
     parent: &Parent<'_>,
     mempool: &Mempool,
@@ -206,13 +206,15 @@ pub fn build(
         .filter(|t| in_time(t.body().valid_until, time) && !parent.recent.contains(&t.id()))
         .map(Arc::unwrap_or_clone)
         .collect();
-    let mut dropped = Vec::new();
+    let (mut dropped, mut culprit) = (Vec::new(), None);
     let executed = loop {
         let at = (height, time);
         let executed = execute_metered(parent.meter, parent.state, parent.tree, at, &accusations, &chosen);
-        // Money that a broken contract makes is decided by nobody. The chain goes on without what brought it about.
+        // Money that a broken contract makes is decided by nobody. The chain goes on without what brought it about: halving
+        // leads to it, and what is cut off waits for the next block.
         if executed.books.is_err() && !chosen.is_empty() {
-            dropped.extend(chosen.drain(..).map(|transaction| transaction.id()));
+            culprit = (chosen.len() == 1).then(|| chosen[0].id());
+            chosen.truncate(chosen.len() / 2);
             continue;
         }
         let refused = hopeless(&executed, chosen.len(), limits);
@@ -235,6 +237,8 @@ pub fn build(
             !out
         });
     };
+    // If the books do not balance without it either, it is none.
+    dropped.extend(culprit.filter(|_| executed.books.is_ok()));
     let ids = chosen.iter().map(VerifiedTransaction::id).collect();
     let transactions: Vec<Transaction> = chosen.into_iter().map(VerifiedTransaction::into_transaction).collect();
     let evidence: Vec<Evidence> = accusations.into_iter().map(VerifiedEvidence::into_evidence).collect();
@@ -365,7 +369,7 @@ pub fn validate(
     let at = (block.header.height, time);
     let executed = execute_metered(parent.meter, parent.state, parent.tree, at, &evidence, &transactions);
     if let Err(violation) = executed.books {
-        return Err(Invalid::Books(violation));
+        return Err(Invalid::Books(Box::new(violation)));
     }
     if let Some(index) = unauthorised(&executed, transactions.len()).first() {
         return Err(Invalid::Transaction { index: *index, reason: "its signers may not act" });
