@@ -124,7 +124,7 @@ pub enum Invalid {
     },
     /// Executing it makes or loses money: the contract is broken, and nobody votes for what it did.
     #[error("the books do not balance after it: {0}")]
-    Books(Box<Violation>),
+    Books(Violation),
     /// Executing it gives another root.
     #[error("executing the block gives another {root}")]
     Root {
@@ -369,7 +369,7 @@ pub fn validate(
     let at = (block.header.height, time);
     let executed = execute_metered(parent.meter, parent.state, parent.tree, at, &evidence, &transactions);
     if let Err(violation) = executed.books {
-        return Err(Invalid::Books(Box::new(violation)));
+        return Err(Invalid::Books(violation));
     }
     if let Some(index) = unauthorised(&executed, transactions.len()).first() {
         return Err(Invalid::Transaction { index: *index, reason: "its signers may not act" });

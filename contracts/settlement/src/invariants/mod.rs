@@ -40,7 +40,7 @@ pub enum Violation {
         /// Asset.
         asset: AssetCode,
         /// Where it is.
-        money: Money,
+        money: Box<Money>,
         /// What is held outside.
         custody: i128,
     },
@@ -158,7 +158,7 @@ pub fn check(reader: &dyn Reader) -> Result<Summary, Violation> {
     summary.deadlines = DEADLINES.walk(reader, &()).count() as u64;
     for (asset, money) in &summary.money {
         let custody = CUSTODY.get(reader, asset).unwrap_or_default().net();
-        let broken = || Violation::Conservation { asset: *asset, money: *money, custody };
+        let broken = || Violation::Conservation { asset: *asset, money: Box::new(*money), custody };
         require(money.sum() as i128 == custody, broken)?;
         require(custody <= i128::from(Amount::MAX.units()), || Violation::Records { rule: "custody is an amount" })?;
     }
