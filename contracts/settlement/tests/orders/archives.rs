@@ -236,7 +236,15 @@ fn archiving_frees_most_of_what_an_order_costs() {
     let full = bytes(&w);
     w.ok(w.p, archive(&[id]));
     let archived = order - (full - bytes(&w));
-    println!("order {order} bytes, its entitlement {access}, archived {archived}");
+    // what the block log keeps for ever
+    let again = buy(&w, "2026-11-21-000000043", PayMode::Instant);
+    let body = w.body(w.alice, Payload::One(again));
+    let tx = w.sign(body, &[w.alice, w.p]);
+    let receipt = w.block(std::slice::from_ref(&tx)).remove(0);
+    assert!(receipt.applied(), "{receipt:?}");
+    let logged = (encode(tx.transaction()).len(), encode(&receipt).len());
+    println!("order {order} bytes, its entitlement {access}, archived {archived}; in the log {logged:?}");
     // docs/contract.md says so
     assert_eq!((order, access, archived), (525, 202, 155));
+    assert_eq!(logged, (399, 554));
 }
