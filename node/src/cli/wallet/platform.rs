@@ -30,8 +30,8 @@ pub enum PlatformCommand {
         #[arg(long)]
         plan: String,
         /// Its version: 1 first, then one more each time
-        #[arg(long = "plan-version", default_value_t = 1)]
-        version: u32,
+        #[arg(long, default_value_t = 1)]
+        plan_version: u32,
         /// A leg: PAYEE is creator, host, origin, network or an account; SHARE is a percentage of the net price, or minor
         /// units such as 30u; REFUND is none, or the account that bears it (repeatable)
         #[arg(long = "leg", required = true, value_name = "PAYEE=SHARE[/REFUND]", value_parser = leg)]
@@ -218,10 +218,17 @@ pub struct ChargeArgs {
 pub(super) async fn run(command: PlatformCommand, output: Output) -> Result<()> {
     match command {
         PlatformCommand::Account(command) => account(command, output).await,
-        PlatformCommand::Plan { send, plan, version, legs } => {
+        PlatformCommand::Plan { send, plan, plan_version, legs } => {
             act(&send, None, output, |chain| {
                 let legs = legs.iter().map(|leg| leg.on(chain)).collect::<Result<_>>()?;
-                Ok((Action::RegisterPlan(RegisterPlan { plan: Label::new(plan.as_str())?, version, legs }), None))
+                Ok((
+                    Action::RegisterPlan(RegisterPlan {
+                        plan: Label::new(plan.as_str())?,
+                        version: plan_version,
+                        legs,
+                    }),
+                    None,
+                ))
             })
             .await
         }
