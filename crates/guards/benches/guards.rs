@@ -87,11 +87,7 @@ fn check_proof(proof: (Proof, Hash)) -> (bool, Proof) {
     black_box(work::state::check(black_box(proof)))
 }
 
-// Two signatures cost five times what the rest does and would hide its growth, so what signs is left out. Should a compiler
-// inline that function, the count jumps and says so.
-#[library_benchmark(config = LibraryBenchmarkConfig::default().tool(
-    Callgrind::with_args(["--cache-sim=no", "--toggle-collect=vostro_consensus::replica::Replica::sign"])
-))]
+#[library_benchmark]
 #[bench::run(work::agreement::voter())]
 fn vote(waiting: work::agreement::Waiting) -> (Vec<Effect>, work::agreement::Waiting) {
     black_box(work::agreement::decide(black_box(waiting)))

@@ -71,6 +71,6 @@ mod tests {
     #[test]
     fn inputs_are_the_same_each_time() {
         assert_eq!(bytes(full_block()), bytes(full_block()));
-        assert_eq!(bytes(payment()).len(), 287);
+        assert_eq!(bytes(payment()).len(), 288);
     }
 }

@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn everything_counted_takes_effect() {
         let (receipts, changes, _) = apply_all(payment());
-        assert_eq!((receipts.len(), applied(&receipts)), (1, 5));
+        assert_eq!((receipts.len(), applied(&receipts)), (1, 6));
         assert!(changes.len() > 5, "{}", changes.len());
         let (receipts, ..) = apply_all(refund());
         assert!(applied(&receipts) >= 4);

@@ -1,8 +1,8 @@
 //! Work whose instructions are counted: a fixed piece of each pure crate.
 //!
 //! Invariant: an input and what is done with it are the same in every run and on every machine. What an input costs to
-//! make does not count, signatures and their verification least of all; outputs and inputs are given back, so that freeing
-//! them does not count either.
+//! make does not count, signatures and their verification least of all (but for the two that a vote takes); outputs and
+//! inputs are given back, so that freeing them does not count either.
 //!
 //! | module | what is counted |
 //! |---|---|
