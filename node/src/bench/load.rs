@@ -161,7 +161,7 @@ async fn load(spec: Spec, texts: Arc<[String]>) -> Result<Outcome> {
     let load = Arc::new(Load { client: Client::new(&spec.rpc)?, texts, until });
     match spec.rate {
         None => closed(load, &spec).await,
-        Some(rate) => open(load, rate).await,
+        Some(rate) => open(load, rate, turn(&spec)).await,
     }
 }
 
@@ -185,19 +185,31 @@ async fn closed(load: Arc<Load>, spec: &Spec) -> Result<Outcome> {
     gather(workers).await
 }
 
+/// How far a client's first payment is behind the first of all, as a part of the time between two of its own: payments of all
+/// clients are due one after the other, not as many at once as there are clients.
+fn turn(spec: &Spec) -> f64 {
+    let stride = spec.stride.max(1);
+    (spec.first % stride) as f64 / stride as f64
+}
+
+/// How many of a client's payments are due `elapsed` seconds after the start.
+fn due(elapsed: f64, rate: f64, turn: f64) -> usize {
+    (elapsed * rate - turn + 1.0).max(0.0) as usize
+}
+
 /// What is due at each beat, whether earlier payments are settled or not.
-async fn open(load: Arc<Load>, rate: f64) -> Result<Outcome> {
+async fn open(load: Arc<Load>, rate: f64, turn: f64) -> Result<Outcome> {
     let (started, places) = (Instant::now(), Arc::new(Semaphore::new(OPEN_CALLS)));
     let (mut calls, mut sent, mut late) = (JoinSet::new(), 0, 0f64);
     let mut beat = tokio::time::interval(BEAT);
     while sent < load.texts.len() {
         beat.tick().await;
-        let due = ((started.elapsed().as_secs_f64() * rate) as usize).clamp(sent, load.texts.len());
+        let due = due(started.elapsed().as_secs_f64(), rate, turn).clamp(sent, load.texts.len());
         if due == sent {
             continue;
         }
         let place = places.clone().acquire_owned().await?;
-        let wanted_at = sent as f64 / rate;
+        let wanted_at = (sent as f64 + turn) / rate;
         late = late.max((started.elapsed().as_secs_f64() - wanted_at - BEAT.as_secs_f64()) * 1000.0);
         let (load, range) = (load.clone(), sent..due);
         sent = due;
@@ -276,6 +288,21 @@ impl Load {
                 }
                 answer => return Ok(answer?),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payments_of_four_clients_are_due_one_after_the_other() {
+        // Twenty a second in all: five of each client.
+        let all = |millis: u64| (0..4).map(|at| due(millis as f64 / 1000.0, 5.0, at as f64 / 4.0)).sum::<usize>();
+        for payments in 0..100 {
+            assert_eq!(all(payments * 50 + 1), payments as usize + 1);
+            assert_eq!(all(payments * 50 + 49), payments as usize + 1);
         }
     }
 }
