@@ -59,7 +59,7 @@ pub enum Command {
     #[command(subcommand)]
     Genesis(genesis::GenesisCommand),
     // --- payments and reads ---
-    /// A person's verbs: balance, history, transfer, pay, confirm, refund, withdraw
+    /// Act on accounts: what users, platforms, gateways and arbiters sign
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
     /// A program's verbs: encode, decode, sign, submit, wait, status
