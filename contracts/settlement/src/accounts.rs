@@ -138,8 +138,8 @@ fn balances(reader: &dyn Reader, account: AccountId) -> Vec<((AccountId, AssetCo
     BALANCES.walk(reader, &account).collect()
 }
 
-/// An account may close if it is empty, owes nothing, has no part in a mutual fund and in no unsettled window. The accounts that stand in
-/// for closed ones stay.
+/// An account may close if it is empty, owes nothing, has no part in a mutual fund and in no unsettled window. The
+/// accounts that stand in for closed ones stay.
 fn require_closable(reader: &dyn Reader, account: AccountId, head: &AccountHead) -> Result<(), Rejection> {
     if matches!(head.kind, AccountKind::NetworkFee | AccountKind::Suspense) {
         return Err(refuse::state("kind"));

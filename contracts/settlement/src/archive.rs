@@ -20,7 +20,7 @@ use crate::orders;
 use crate::orders::machine::{self, Trigger};
 use crate::pay::Placement;
 use crate::rejection::{Rejection, refuse};
-use crate::tables::{ARCHIVED, ENTITLEMENTS, ORDERS};
+use crate::tables::{ARCHIVED, ORDERS};
 
 pub(crate) fn perform(call: &Call<'_>, action: &ArchiveOrders, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
     let reader: &dyn Reader = &*ledger;
@@ -63,11 +63,11 @@ fn check(
     order: &Order,
 ) -> Result<(), Rejection> {
     let old = order.placed.plus(parameters.archive_ms) <= now;
-    let disputable = now <= orders::sold_at(reader, key, order).plus(parameters.dispute_ms);
+    let entitlement = orders::entitlement(reader, key, order);
+    let disputable = now <= orders::sold_at(order, entitlement.as_ref()).plus(parameters.dispute_ms);
     if !old || disputable {
         return Err(refuse::too_early("order"));
     }
-    let entitlement = ENTITLEMENTS.get(reader, &orders::entitlement_key(key, order.payer, &order.item));
     let usable = entitlement.is_some_and(|e| {
         e.status == EntitlementStatus::Active
             && e.units.is_some_and(|units| e.used < units)

@@ -30,7 +30,8 @@ pub(crate) fn open(call: &Call<'_>, action: &OpenDispute, ledger: &mut dyn Ledge
     }
     let to = machine::next(reader, &order, Trigger::OpenDispute)?;
     let parameters = crate::read::parameters(reader);
-    if now > orders::sold_at(reader, key, &order).plus(parameters.dispute_ms) {
+    let entitlement = orders::entitlement(reader, key, &order);
+    if now > orders::sold_at(&order, entitlement.as_ref()).plus(parameters.dispute_ms) {
         return Err(refuse::deadline("order"));
     }
     let from = orders::state(reader, &order);

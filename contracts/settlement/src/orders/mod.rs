@@ -149,9 +149,13 @@ pub(crate) fn entitlement_key(key: &OrderKey, payer: AccountId, item: &ItemRef) 
     (payer, item.host, item.item.clone(), entitlement_id(key))
 }
 
+/// What the order gives access to, if it was sold.
+pub(crate) fn entitlement(reader: &dyn Reader, key: &OrderKey, order: &Order) -> Option<Entitlement> {
+    ENTITLEMENTS.get(reader, &entitlement_key(key, order.payer, &order.item))
+}
+
 /// When the order was sold: when it was placed or, of a captured hold, when that was captured. Access begins then.
-pub(crate) fn sold_at(reader: &dyn Reader, key: &OrderKey, order: &Order) -> Time {
-    let entitlement = ENTITLEMENTS.get(reader, &entitlement_key(key, order.payer, &order.item));
+pub(crate) fn sold_at(order: &Order, entitlement: Option<&Entitlement>) -> Time {
     entitlement.map_or(order.placed, |entitlement| entitlement.from)
 }
 
