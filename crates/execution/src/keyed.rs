@@ -27,12 +27,6 @@ struct Slot<V> {
     value: V,
 }
 
-impl<V> Default for Keyed<V> {
-    fn default() -> Self {
-        Keyed { slots: Vec::new(), keys: Vec::new(), places: HashTable::new() }
-    }
-}
-
 /// Bytes of a key, about.
 const KEY_BYTES: usize = 48;
 
@@ -100,7 +94,7 @@ mod tests {
 
     #[test]
     fn keys_of_one_hash_keep_apart() {
-        let mut keyed = Keyed::<u32>::default();
+        let mut keyed = Keyed::<u32>::with_capacity(0);
         let places: Vec<usize> = (0..5u8).map(|k| keyed.place_hashed(7, &[k])).collect();
         assert_eq!(places, [0, 1, 2, 3, 4]);
         for (at, value) in places.iter().zip(10..) {
@@ -112,7 +106,7 @@ mod tests {
 
     #[test]
     fn what_was_placed_is_found() {
-        for mut keyed in [Keyed::<u32>::default(), Keyed::with_capacity(7), Keyed::with_capacity(1000)] {
+        for mut keyed in [Keyed::<u32>::with_capacity(0), Keyed::with_capacity(7), Keyed::with_capacity(1000)] {
             for k in 0..100u32 {
                 let at = keyed.place(&k.to_be_bytes());
                 keyed[at] = k;
