@@ -12,7 +12,7 @@ use vostro_types::receipt::measured_receipts_root;
 use vostro_types::{Genesis, Height, Receipt, Time, VerifiedEvidence, VerifiedTransaction};
 
 use crate::meter::{Meter, Part, Unmetered, metered};
-use crate::state::{Changes, MemState, Overlay, StateRead};
+use crate::state::{Changes, Difference, MemState, Overlay, StateRead};
 use crate::tree::{Tree, key_hash, value_hash};
 
 /// Keys that a payment touches and no other of its block does, about.
@@ -73,9 +73,10 @@ pub fn execute_metered(
         let mut receipts: Vec<Receipt> =
             transactions.iter().map(|tx| vostro_settlement::apply(&context, tx, &mut overlay)).collect();
         receipts.extend(vostro_settlement::fire_deadlines(&context, &mut overlay));
-        let changes = overlay.into_changes();
-        let entries = changes.iter().map(|(key, value)| (key.as_slice(), value.as_deref()));
-        let books = check_changes(&|key| state.get(key), entries);
+        let differences = overlay.into_differences();
+        let books =
+            check_changes(differences.iter().map(|d| (d.key.as_slice(), d.before.as_deref(), d.now.as_deref())));
+        let changes = differences.into_iter().map(|Difference { key, now, .. }| (key, now)).collect();
         (receipts, changes, books)
     });
     metered(meter, Part::Roots, || roots(tree, changes, books, receipts, evidence, transactions))

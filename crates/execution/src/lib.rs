@@ -22,5 +22,5 @@ pub use cache::{Cache, Cached};
 pub use meter::{Meter, Part, Unmetered, metered};
 pub use proof::{OtherLeaf, Proof};
 pub use proofs::StateProof;
-pub use state::{Changes, Layered, MemState, Overlay, StateRead};
+pub use state::{Changes, Difference, Layered, MemState, Overlay, StateRead};
 pub use tree::Tree;

@@ -131,6 +131,17 @@ struct Slot {
     now: Option<Option<Vec<u8>>>,
 }
 
+/// A key whose value an overlay changes; without a value it is absent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The key.
+    pub key: Vec<u8>,
+    /// What the base has.
+    pub before: Option<Vec<u8>>,
+    /// What was written.
+    pub now: Option<Vec<u8>>,
+}
+
 /// State under execution: reads through to a base and collects what is written. What was read once is not read from the
 /// base again, because most actions of a block read the same few settings, items and platforms.
 #[derive(Debug)]
@@ -172,15 +183,20 @@ impl<'a, S: StateRead + ?Sized> Overlay<'a, S> {
 
     /// What differs from the base: writes that leave a key as it was are not among them.
     pub fn into_changes(self) -> Changes {
+        self.into_differences().into_iter().map(|Difference { key, now, .. }| (key, now)).collect()
+    }
+
+    /// [`Overlay::into_changes`] with the values that the base has, in the order of the keys.
+    pub fn into_differences(self) -> Vec<Difference> {
         let Overlay { base, touched, written } = self;
         let mut touched = touched.into_inner();
-        let changed = |(key, at): (Vec<u8>, usize)| {
+        let differs = |(key, at): (Vec<u8>, usize)| {
             let slot = &mut touched[at];
             let now = slot.now.take().expect("a written key has a value or none");
-            let same = slot.before.as_ref().map_or_else(|| base.get(&key) == now, |before| *before == now);
-            (!same).then_some((key, now))
+            let before = slot.before.take().unwrap_or_else(|| base.get(&key));
+            (before != now).then_some(Difference { key, before, now })
         };
-        written.into_iter().filter_map(changed).collect()
+        written.into_iter().filter_map(differs).collect()
     }
 }
 

@@ -19,13 +19,12 @@ enum Account {
     Window(AssetCode, u64),
 }
 
-/// Checks the entries that a block changed; `before` gives an entry as it was.
+/// Checks the entries that a block changed: key, value before, value after.
 ///
 /// # Errors
 /// The rule that does not hold: then the block must not be decided.
 pub fn check_changes<'a>(
-    before: &dyn Fn(&[u8]) -> Option<Vec<u8>>,
-    changes: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+    changes: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>, Option<&'a [u8]>)>,
 ) -> Result<(), Violation> {
     let mut sums: BTreeMap<Account, i128> = BTreeMap::new();
     let mut count = |key: &[u8], value: Option<&[u8]>, sign: i128| {
@@ -34,11 +33,11 @@ pub fn check_changes<'a>(
         *sums.entry(account).or_default() += sign * units;
         Ok(())
     };
-    for (key, after) in changes {
+    for (key, before, after) in changes {
         if !counts(key) {
             continue;
         }
-        count(key, before(key).as_deref(), -1)?;
+        count(key, before, -1)?;
         count(key, after, 1)?;
     }
     for (account, sum) in sums {

@@ -382,11 +382,10 @@ impl World {
 
 /// What every node checks: the entries that differ.
 pub fn check_changes(before: &MemLedger, after: &MemLedger) -> Result<(), invariants::Violation> {
-    let now = after.entries().map(|(key, value)| (key, Some(value)));
-    let gone = before.entries().map(|(key, _)| key).filter(|key| after.get(key).is_none()).map(|key| (key, None));
-    let entries: Vec<(&[u8], Option<&[u8]>)> = now.chain(gone).collect();
-    let differ = entries.into_iter().filter(|(key, value)| before.get(key).as_deref() != *value);
-    invariants::check_changes(&|key| before.get(key), differ)
+    let (was, is): (BTreeMap<_, _>, BTreeMap<_, _>) = (before.entries().collect(), after.entries().collect());
+    let keys: BTreeSet<&[u8]> = was.keys().chain(is.keys()).copied().collect();
+    let entries = keys.into_iter().map(|key| (key, was.get(key).copied(), is.get(key).copied()));
+    invariants::check_changes(entries.filter(|(_, before, after)| before != after))
 }
 
 pub fn refusal(receipt: &Receipt) -> (u16, String) {
