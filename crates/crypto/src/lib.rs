@@ -6,8 +6,10 @@
 mod hash;
 mod key;
 pub mod merkle;
+mod points;
 mod signature;
 
 pub use hash::{Domain, Hash, HashParseError, Hasher, hash, sha256};
 pub use key::{KeyError, PublicKey, SecretKey};
+pub use points::MAX_KNOWN_KEYS;
 pub use signature::{Batch, Signature, SignatureInvalid, verify};

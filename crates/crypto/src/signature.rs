@@ -4,19 +4,42 @@
 //! disagree on one signature fork the chain. ZIP-215 fixes the set of accepted signatures and makes batches agree with
 //! single checks: canonical s, any encodings of A and R, cofactored equation.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bincode::{Decode, Encode};
-use ed25519_zebra::{VerificationKey, VerificationKeyBytes, batch};
+use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
+use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
+use curve25519_dalek::scalar::Scalar;
+use curve25519_dalek::traits::{IsIdentity, VartimeMultiscalarMul};
+use ed25519_zebra::VerificationKey;
 use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use sha2::{Digest, Sha512};
 
 use crate::hash::{Domain, Hasher};
 use crate::key::PublicKey;
+use crate::points;
 
 /// 64 bytes that claim to be an Ed25519 signature. Printed as hex.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Signature(pub [u8; 64]);
+
+impl Signature {
+    fn r(&self) -> [u8; 32] {
+        self.half(0)
+    }
+
+    fn s(&self) -> [u8; 32] {
+        self.half(32)
+    }
+
+    fn half(&self, from: usize) -> [u8; 32] {
+        let mut half = [0; 32];
+        half.copy_from_slice(&self.0[from..from + 32]);
+        half
+    }
+}
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,33 +68,34 @@ pub fn verify(key: &PublicKey, message: &[u8], signature: &Signature) -> Result<
         .map_err(|_| SignatureInvalid)
 }
 
-/// A batch of signatures that is verified at about a third less cost than one by one.
+/// A batch of signatures that is verified at about a third less cost than one by one, and at less still if its keys were
+/// met before.
 ///
 /// The weights of the batch equation come from a hash over everything in it, so the verdict is a function of the
 /// content and nobody can choose signatures that cancel.
+#[derive(Default)]
 pub struct Batch {
-    items: Vec<batch::Item>,
-    seed: Hasher,
+    items: Vec<Item>,
 }
 
-impl Default for Batch {
-    fn default() -> Self {
-        Self::new()
-    }
+/// A signature with the scalar that its message, key and R hash to (RFC 8032 §5.1.7 step 2).
+struct Item {
+    key: PublicKey,
+    signature: Signature,
+    challenge: Scalar,
 }
 
 impl Batch {
     /// An empty batch.
     pub fn new() -> Self {
-        Batch { items: Vec::new(), seed: Hasher::new(Domain::BatchSeed) }
+        Self::default()
     }
 
     /// Adds a signature; its index is the number of earlier pushes.
     pub fn push(&mut self, key: &PublicKey, message: &[u8], signature: &Signature) {
-        self.seed.update(&key.0).update(&signature.0);
-        self.seed.update(&(message.len() as u64).to_le_bytes()).update(message);
-        let signature = ed25519_zebra::Signature::from(signature.0);
-        self.items.push(batch::Item::from((VerificationKeyBytes::from(key.0), signature, message)));
+        let digest = Sha512::new().chain_update(signature.r()).chain_update(key.0).chain_update(message).finalize();
+        let challenge = Scalar::from_bytes_mod_order_wide(&digest.into());
+        self.items.push(Item { key: *key, signature: *signature, challenge });
     }
 
     /// How many signatures were pushed.
@@ -89,22 +113,53 @@ impl Batch {
     /// # Errors
     /// The indices of those that do not verify, in order; never empty.
     pub fn verify(self) -> Result<(), Vec<usize>> {
-        let Batch { items, seed } = self;
-        let rng = ChaCha20Rng::from_seed(seed.finish().0);
-        let mut verifier = batch::Verifier::new();
-        for item in &items {
-            verifier.queue(item.clone());
-        }
-        if verifier.verify(rng).is_ok() {
+        if holds(&self.items) {
             return Ok(());
         }
-        let bad: Vec<usize> = items
-            .into_iter()
-            .enumerate()
-            .filter(|(_, item)| item.clone().verify_single().is_err())
-            .map(|(i, _)| i)
-            .collect();
-        // ZIP-215 makes both verdicts agree; should they ever differ, the single one stands.
+        let fails = |at: &usize| !holds(&self.items[*at..=*at]);
+        let bad: Vec<usize> = (0..self.items.len()).filter(fails).collect();
+        // A sum that is not zero has a part that is not; should they ever differ, the parts stand.
         if bad.is_empty() { Ok(()) } else { Err(bad) }
     }
+}
+
+/// Whether signatures verify by ZIP-215: with random weights z, 8·(Σ z·s·B − Σ z·R − Σ z·k·A) is zero (Bernstein et al. 2012,
+/// High-speed high-security signatures §5, with the cofactor). All z·k of one key add up to one factor of its point.
+fn holds(items: &[Item]) -> bool {
+    let mut seed = Hasher::new(Domain::BatchSeed);
+    for Item { key, signature, challenge } in items {
+        seed.update(&key.0).update(&signature.0).update(challenge.as_bytes());
+    }
+    let mut weights = ChaCha20Rng::from_seed(seed.finish().0);
+    let mut base = Scalar::ZERO;
+    let mut keys: Vec<PublicKey> = Vec::with_capacity(items.len());
+    let mut of_keys: Vec<Scalar> = Vec::with_capacity(items.len());
+    let mut places = BTreeMap::new();
+    let (mut rs, mut of_rs) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
+    for Item { key, signature, challenge } in items {
+        let Some(s) = Option::<Scalar>::from(Scalar::from_canonical_bytes(signature.s())) else { return false };
+        let Some(r) = CompressedEdwardsY(signature.r()).decompress() else { return false };
+        let mut weight = [0; 16];
+        weights.fill_bytes(&mut weight);
+        let weight = Scalar::from(u128::from_le_bytes(weight));
+        base -= weight * s;
+        rs.push(r);
+        of_rs.push(weight);
+        let place = *places.entry(*key).or_insert(keys.len());
+        if place == keys.len() {
+            keys.push(*key);
+            of_keys.push(Scalar::ZERO);
+        }
+        of_keys[place] += weight * challenge;
+    }
+    let Some(points) = points::of(&keys) else { return false };
+    let sum = EdwardsPoint::vartime_multiscalar_mul(
+        std::iter::once(&base).chain(&of_keys).chain(&of_rs),
+        std::iter::once(&ED25519_BASEPOINT_POINT).chain(&points).chain(&rs),
+    );
+    let holds = sum.mul_by_cofactor().is_identity();
+    if holds {
+        points::remember(&keys, &points);
+    }
+    holds
 }

@@ -4,6 +4,7 @@
 use curve25519_dalek::constants::{ED25519_BASEPOINT_TABLE, EIGHT_TORSION};
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
+use proptest::prelude::*;
 use sha2::{Digest, Sha512};
 use vostro_crypto::{Batch, PublicKey, SecretKey, Signature, verify};
 
@@ -171,4 +172,28 @@ fn batch_verdicts_equal_single_verdicts() {
     let bad: Vec<usize> = table.iter().enumerate().filter(|(_, c)| !c.accept).map(|(i, _)| i).collect();
     assert_eq!(all.verify(), Err(bad));
     assert_eq!(Batch::new().verify(), Ok(()));
+}
+
+proptest! {
+    /// The oracle is another implementation: `verify` is ed25519-zebra's.
+    #[test]
+    fn any_batch_says_what_singles_say(
+        parts in prop::collection::vec((0..6u8, 0..4u8, prop::option::weighted(0.1, 0..512usize)), 0..260),
+    ) {
+        let mut batch = Batch::new();
+        let mut expected = Vec::new();
+        for (at, (key, message, flipped)) in parts.into_iter().enumerate() {
+            let key = SecretKey::from_seed([100 + key; 32]);
+            let message = vec![message; 60];
+            let mut signature = key.sign(&message);
+            if let Some(bit) = flipped {
+                signature.0[bit / 8] ^= 1 << (bit % 8);
+            }
+            if verify(&key.public(), &message, &signature).is_err() {
+                expected.push(at);
+            }
+            batch.push(&key.public(), &message, &signature);
+        }
+        prop_assert_eq!(batch.verify().err().unwrap_or_default(), expected);
+    }
 }

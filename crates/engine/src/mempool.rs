@@ -3,8 +3,11 @@
 //! Invariant: every entry is verified once and fits the caps on count and bytes; order of admission is order of
 //! proposal; an entry leaves when a decided block holds its id or when it expires.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use vostro_types::codec::{MAX_TRANSACTION, encode};
 use vostro_types::{AccountId, Time, TxId, VerifiedTransaction};
@@ -44,9 +47,10 @@ pub struct Entry {
 #[derive(Debug, Default)]
 pub struct Mempool {
     limits: MempoolLimits,
-    entries: BTreeMap<TxId, Entry>,
+    entries: HashMap<TxId, Entry, BuildHasherDefault<DefaultHasher>>,
     order: BTreeMap<u64, TxId>,
-    expiry: BTreeMap<(Time, TxId), ()>,
+    /// Until when each turn's transaction is valid.
+    expiry: BTreeSet<(Time, u64)>,
     senders: BTreeMap<AccountId, usize>,
     bytes: usize,
     next_turn: u64,
@@ -121,7 +125,7 @@ impl Mempool {
         self.next_turn += 1;
         self.bytes += size;
         self.order.insert(turn, id);
-        self.expiry.insert((transaction.body().valid_until, id), ());
+        self.expiry.insert((transaction.body().valid_until, turn));
         self.entries.insert(id, Entry { transaction, size, since: now, turn });
         Ok(())
     }
@@ -130,7 +134,7 @@ impl Mempool {
     pub fn remove(&mut self, id: &TxId) -> Option<Arc<VerifiedTransaction>> {
         let entry = self.entries.remove(id)?;
         self.order.remove(&entry.turn);
-        self.expiry.remove(&(entry.transaction.body().valid_until, *id));
+        self.expiry.remove(&(entry.transaction.body().valid_until, entry.turn));
         self.bytes -= entry.size;
         let sender = entry.transaction.body().sender;
         if let Some(waiting) = self.senders.get_mut(&sender) {
@@ -158,8 +162,8 @@ impl Mempool {
 
     /// Removes what cannot enter a block at `time` or later; returns the ids.
     pub fn expire(&mut self, time: Time) -> Vec<TxId> {
-        let gone: Vec<TxId> =
-            self.expiry.keys().take_while(|(valid_until, _)| *valid_until < time).map(|(_, id)| *id).collect();
+        let expired = self.expiry.iter().take_while(|(valid_until, _)| *valid_until < time);
+        let gone: Vec<TxId> = expired.map(|(_, turn)| self.order[turn]).collect();
         for id in &gone {
             self.remove(id);
         }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashTable;
 use vostro_types::{Time, TxId};
 
 /// Most ids that are remembered. With transactions that are valid for ten minutes this is 28,000 a second, with the longest
@@ -14,44 +15,64 @@ use vostro_types::{Time, TxId};
 pub const MAX_RECENT_IDS: usize = 1 << 24;
 
 /// Ids that must not be executed again.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct RecentIds {
-    ids: BTreeMap<TxId, Time>,
-    expiry: BTreeMap<(Time, TxId), ()>,
+    /// One table for each first byte of an id: a table that grows moves all it has, and of one with millions of ids every
+    /// block would have to wait for that.
+    tables: Vec<HashTable<TxId>>,
+    expiry: BTreeMap<Time, Vec<TxId>>,
+    count: usize,
+}
+
+impl Default for RecentIds {
+    fn default() -> Self {
+        RecentIds { tables: vec![HashTable::new(); 1 << u8::BITS], expiry: BTreeMap::new(), count: 0 }
+    }
+}
+
+/// Ids are hashes.
+fn hash(id: &TxId) -> u64 {
+    let mut part = [0; 8];
+    part.copy_from_slice(&id.0.0[8..16]);
+    u64::from_le_bytes(part)
 }
 
 impl RecentIds {
     /// Remembers an id until block time passes `valid_until`.
     pub fn insert(&mut self, id: TxId, valid_until: Time) {
-        if self.ids.insert(id, valid_until).is_none() {
-            self.expiry.insert((valid_until, id), ());
+        let table = &mut self.tables[usize::from(id.0.0[0])];
+        if table.find(hash(&id), |known| *known == id).is_none() {
+            table.insert_unique(hash(&id), id, hash);
+            self.expiry.entry(valid_until).or_default().push(id);
+            self.count += 1;
         }
     }
 
     /// Whether a block holds the id.
     pub fn contains(&self, id: &TxId) -> bool {
-        self.ids.contains_key(id)
+        self.tables[usize::from(id.0.0[0])].find(hash(id), |known| known == id).is_some()
     }
 
     /// Forgets what no block at `time` or later may hold anyway.
     pub fn forget_before(&mut self, time: Time) {
-        while let Some((&(valid_until, id), ())) = self.expiry.first_key_value() {
-            if valid_until >= time {
-                break;
+        while let Some(expired) = self.expiry.first_entry().filter(|first| *first.key() < time) {
+            for id in expired.remove() {
+                if let Ok(place) = self.tables[usize::from(id.0.0[0])].find_entry(hash(&id), |known| *known == id) {
+                    place.remove();
+                    self.count -= 1;
+                }
             }
-            self.expiry.remove(&(valid_until, id));
-            self.ids.remove(&id);
         }
     }
 
     /// How many are remembered.
     pub fn len(&self) -> usize {
-        self.ids.len()
+        self.count
     }
 
     /// Whether none is remembered.
     pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.count == 0
     }
 }
 
@@ -70,6 +91,27 @@ mod tests {
         recent.forget_before(Time(11));
         assert!(!recent.contains(&TxId(Hash([1; 32]))) && recent.contains(&TxId(Hash([2; 32]))));
         recent.forget_before(Time(21));
-        assert!(recent.is_empty());
+        assert!(recent.is_empty() && recent.expiry.is_empty());
+    }
+
+    #[test]
+    fn ids_that_begin_alike_keep_apart() {
+        let id = |i: u16| {
+            let mut hash = [7; 32];
+            hash[30..].copy_from_slice(&i.to_le_bytes());
+            TxId(Hash(hash))
+        };
+        let mut recent = RecentIds::default();
+        for i in 0..300 {
+            assert!(!recent.contains(&id(i)));
+            recent.insert(id(i), Time(u64::from(i % 3)));
+            recent.insert(id(i), Time(u64::from(i % 3)));
+        }
+        assert_eq!(recent.len(), 300);
+        recent.forget_before(Time(1));
+        for i in 0..300 {
+            assert_eq!(recent.contains(&id(i)), i % 3 != 0);
+        }
+        assert_eq!(recent.len(), 200);
     }
 }

@@ -1,4 +1,4 @@
-//! What was lately read from a state or written to it, so that the store below is asked once.
+//! What was lately read from a state, so that the store below is asked once.
 //!
 //! Invariant: an entry is what the state has at its key. Whoever changes the state says so with [`Cache::write`] before
 //! anybody reads through the cache again.
@@ -16,7 +16,7 @@ const ENTRY_BYTES: usize = 48;
 /// In place of a value's length: the state has nothing at the key.
 const ABSENT: u32 = u32::MAX;
 
-/// Values that were read or written lately, absent ones included, within a number of bytes.
+/// Values that were read lately, absent ones included, within a number of bytes.
 #[derive(Debug)]
 pub struct Cache {
     /// What was touched since the last turn, and what was touched in the turn before: when the young are half of what may be
@@ -54,12 +54,11 @@ impl Place {
 }
 
 impl Generation {
-    /// Nothing, with room for as much as another one has.
-    fn like(other: &Generation) -> Self {
-        Generation {
-            places: HashTable::with_capacity(other.places.len()),
-            bytes: Vec::with_capacity(other.bytes.len()),
-        }
+    /// Forgets all, and keeps the memory for what comes: memory that the system gives anew costs more than what is put
+    /// there.
+    fn clear(&mut self) {
+        self.places.clear();
+        self.bytes.clear();
     }
 
     fn size(&self) -> usize {
@@ -69,6 +68,12 @@ impl Generation {
     fn get(&self, hash: u64, key: &[u8]) -> Option<Option<&[u8]>> {
         let place = self.places.find(hash, |place| place.key(&self.bytes) == key)?;
         Some(place.value(&self.bytes))
+    }
+
+    fn remove(&mut self, hash: u64, key: &[u8]) {
+        if let Ok(place) = self.places.find_entry(hash, |place| place.key(&self.bytes) == key) {
+            place.remove();
+        }
     }
 
     /// False if the entry has no place, because offsets end at 4 GiB.
@@ -110,20 +115,33 @@ impl Cache {
         Cache { young: Generation::default(), old: Generation::default(), limit }
     }
 
-    /// The state has changed.
+    /// The state has changed. What is new in it enters the cache when it is read: most objects are written once and read
+    /// much later.
     pub fn write(&mut self, changes: &Changes) {
         for (key, value) in changes {
-            self.put(hash(key), key, value.as_deref());
+            let hash = hash(key);
+            match self.young.get(hash, key).or_else(|| self.old.get(hash, key)) {
+                Some(Some(_)) => self.put(hash, key, value.as_deref()),
+                Some(None) => {
+                    self.young.remove(hash, key);
+                    self.old.remove(hash, key);
+                }
+                None => {}
+            }
         }
     }
 
     fn put(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) {
+        if self.young.bytes.capacity() == 0 {
+            // All at once: growing would move it again and again. The system gives memory when it is written to.
+            self.young.bytes.reserve(self.limit / 2);
+        }
         if !self.young.put(hash, key, value) {
             // What is not in a cache is asked of the state.
             *self = Cache::new(self.limit);
         } else if self.young.size() > self.limit / 2 {
-            let next = Generation::like(&self.young);
-            self.old = std::mem::replace(&mut self.young, next);
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
         }
     }
 
@@ -223,14 +241,32 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_or_written_is_not_asked_again() {
+    fn what_was_read_is_not_asked_again() {
         let mut state = MemState::new();
         state.apply(&[(vec![1], Some(vec![10]))].into());
         let cache = RefCell::new(Cache::new(10_000));
         let cached = Cached::new(&state, &cache);
         assert_eq!((cached.get(&[1]), cached.get(&[2])), (Some(vec![10]), None));
-        cache.borrow_mut().write(&[(vec![1], None), (vec![3], Some(vec![30]))].into());
+        cache.borrow_mut().write(&[(vec![1], Some(vec![11; 3]))].into());
         let cached = Cached::new(&Untouchable, &cache);
-        assert_eq!((cached.get(&[1]), cached.get(&[2]), cached.get(&[3])), (None, None, Some(vec![30])));
+        assert_eq!((cached.get(&[1]), cached.get(&[2])), (Some(vec![11; 3]), None));
+        cache.borrow_mut().write(&[(vec![1], None)].into());
+        let cached = Cached::new(&Untouchable, &cache);
+        assert_eq!((cached.get(&[1]), cached.get(&[2])), (None, None));
+    }
+
+    #[test]
+    fn what_is_new_is_asked_once_and_not_before_it_is_read() {
+        let mut state = MemState::new();
+        let cache = RefCell::new(Cache::new(10_000));
+        assert_eq!(Cached::new(&state, &cache).get(&[1]), None);
+        let changes = [(vec![1], Some(vec![10])), (vec![2], Some(vec![20]))].into();
+        state.apply(&changes);
+        cache.borrow_mut().write(&changes);
+        assert_eq!(cache.borrow().young.places.len(), 0);
+        let cached = Cached::new(&state, &cache);
+        assert_eq!((cached.get(&[1]), cached.get(&[2])), (Some(vec![10]), Some(vec![20])));
+        let cached = Cached::new(&Untouchable, &cache);
+        assert_eq!((cached.get(&[1]), cached.get(&[2])), (Some(vec![10]), Some(vec![20])));
     }
 }

@@ -70,7 +70,15 @@ pub(super) fn targets() -> Vec<Target> {
             || vec![json(&*GENESIS_FILE)],
             genesis_json,
         ),
-        text("recipe", "reading, drafting and checking never panic", || vec![DEVNET.into(), CONSORTIUM.into()], recipe),
+        Target {
+            budget: toml_budget,
+            ..text(
+                "recipe",
+                "reading, drafting and checking never panic",
+                || vec![DEVNET.into(), CONSORTIUM.into()],
+                recipe,
+            )
+        },
         text(
             "orders_csv",
             "a line is one row or one bad row, in order; good rows are distinct and above zero",
