@@ -308,6 +308,8 @@ pub struct Devnet {
     /// What `devnet.json` says.
     pub file: DevnetFile,
     children: Vec<(String, Child)>,
+    /// Arguments of every node beside its home.
+    arguments: Vec<String>,
 }
 
 impl Devnet {
@@ -325,8 +327,6 @@ impl Devnet {
     /// As [`Devnet::start`].
     pub fn start_with(layout: Layout, genesis: &Genesis, base_port: u16, arguments: &[String]) -> Result<Self> {
         check_ports(genesis, base_port)?;
-        let program = std::env::current_exe().wrap_err("cannot find this program's own file")?;
-        let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into());
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path).display().to_string();
         let mut devnet = Devnet {
             file: DevnetFile {
@@ -339,33 +339,21 @@ impl Devnet {
             },
             layout,
             children: Vec::new(),
+            arguments: arguments.to_vec(),
         };
         for (at, validator) in genesis.validators.iter().enumerate() {
             let name = validator.name.to_string();
-            let home = devnet.layout.home(&name);
-            let log = std::fs::File::options().create(true).append(true).open(devnet.layout.log(&name))?;
-            let child = Command::new(&program)
-                .args(["start", "--stop-with-stdin", "--home"])
-                .arg(&home)
-                .args(arguments)
-                .env("RUST_LOG", &filter)
-                .env("NO_COLOR", "1")
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null())
-                .stderr(log)
-                .spawn()
-                .wrap_err_with(|| format!("cannot start {name}"))?;
             let [p2p, rpc, metrics] = ports(base_port, at)?;
+            let pid = devnet.spawn(name.clone())?;
             devnet.file.nodes.push(NodeEntry {
                 name: name.clone(),
-                home: absolute(home),
-                pid: child.id(),
+                home: absolute(devnet.layout.home(&name)),
+                pid,
                 rpc: format!("http://{rpc}"),
                 p2p: multiaddress(&p2p),
                 metrics: format!("http://{metrics}/metrics"),
                 peer_id: peer_id_of(&validator.network_key.0).map_or_else(String::new, |p| p.to_string()),
             });
-            devnet.children.push((name, child));
         }
         write_atomic(
             &devnet.layout.file(),
@@ -373,6 +361,36 @@ impl Devnet {
             Replace::Atomically,
         )?;
         Ok(devnet)
+    }
+
+    /// Starts a node's process and gives its id.
+    fn spawn(&mut self, name: String) -> Result<u32> {
+        let program = std::env::current_exe().wrap_err("cannot find this program's own file")?;
+        let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into());
+        let log = File::options().create(true).append(true).open(self.layout.log(&name))?;
+        let child = Command::new(&program)
+            .args(["start", "--stop-with-stdin", "--home"])
+            .arg(self.layout.home(&name))
+            .args(&self.arguments)
+            .env("RUST_LOG", &filter)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .wrap_err_with(|| format!("cannot start {name}"))?;
+        let pid = child.id();
+        self.children.push((name, child));
+        Ok(pid)
+    }
+
+    /// Starts a node again that has ended. `devnet.json` still names its old process.
+    ///
+    /// # Errors
+    /// If the process cannot be started.
+    pub fn start_again(&mut self, at: usize) -> Result<()> {
+        self.file.nodes[at].pid = self.spawn(self.file.nodes[at].name.clone())?;
+        Ok(())
     }
 
     /// Waits until every node is ready.
@@ -419,20 +437,32 @@ impl Devnet {
 
     /// Ends every node that this process started: asks by closing its standard input, waits, then kills.
     pub async fn stop(&mut self) {
-        for (_, child) in &mut self.children {
-            drop(child.stdin.take());
-        }
-        let until = Instant::now() + END_WITHIN;
-        while !self.children.is_empty() && Instant::now() < until {
-            self.ended();
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        for (name, mut child) in self.children.drain(..) {
-            tracing::warn!(%name, "did not end in time and is killed");
-            // It may end between the check and here.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        let children = std::mem::take(&mut self.children);
+        end(children).await;
+    }
+
+    /// Ends one node in the same way.
+    pub async fn stop_one(&mut self, at: usize) {
+        let name = &self.file.nodes[at].name;
+        let one = self.children.extract_if(.., |(child, _)| child == name).collect();
+        end(one).await;
+    }
+}
+
+async fn end(mut children: Vec<(String, Child)>) {
+    for (_, child) in &mut children {
+        drop(child.stdin.take());
+    }
+    let until = Instant::now() + END_WITHIN;
+    while !children.is_empty() && Instant::now() < until {
+        children.retain_mut(|(_, child)| !matches!(child.try_wait(), Ok(Some(_))));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for (name, mut child) in children {
+        tracing::warn!(%name, "did not end in time and is killed");
+        // It may end between the check and here.
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 

@@ -84,3 +84,12 @@ fn refunds_and_maturing_orders_are_workloads_too() {
     let report = bench("--payments 80 --accounts 20 --chunk 10 --profile maturity");
     check(&report, 80);
 }
+
+#[test]
+fn a_validator_that_was_down_comes_back() {
+    let report = bench("--payments 80 --accounts 20 --chunk 10 --profile catch-up");
+    check(&report, 80);
+    for path in ["/catchUp/durationS", "/catchUp/paymentsPerS", "/catchUp/timesLive"] {
+        assert!(number(&report, path) > 0.0, "{path} in {report}");
+    }
+}

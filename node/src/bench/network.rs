@@ -24,7 +24,7 @@ use super::load::{Kind, Outcome, Spec};
 use super::measure::{Machine, Percentiles, Scratch, micros_each, round, verify_us_busy, verify_us_per_signature};
 use super::shares::{Shares, Usage};
 use super::workload::{ACTIONS, Cast, Choice};
-use crate::devnet::{Devnet, Layout, NodeResult, agreed, free_base_port, prepare_from, resident_mib};
+use crate::devnet::{Devnet, Layout, NodeEntry, NodeResult, agreed, free_base_port, prepare_from, resident_mib};
 use crate::host::wall_time;
 use crate::keystore::KeyBook;
 use crate::output::{Output, pairs, table};
@@ -58,6 +58,8 @@ pub enum Profile {
     Maturity,
     /// Payments made before, all of which are refunded
     Refund,
+    /// Payments that settle while one validator is down, which then comes back
+    CatchUp,
 }
 
 impl Profile {
@@ -67,6 +69,7 @@ impl Profile {
             Profile::Flash => "flash",
             Profile::Maturity => "maturity",
             Profile::Refund => "refund",
+            Profile::CatchUp => "catch-up",
         }
     }
 }
@@ -134,7 +137,21 @@ pub struct Report {
     /// Times a client was asked for patience.
     busy: u64,
     late_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    catch_up: Option<CatchUp>,
     nodes: Vec<NodeResult>,
+}
+
+/// How a validator that was down came back.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CatchUp {
+    /// From the start of its process until it had every block durable.
+    duration_s: f64,
+    /// Payments it caught up with, over that time.
+    payments_per_s: f64,
+    /// Against the rate at which the others had settled them.
+    times_live: f64,
 }
 
 /// A client process.
@@ -163,12 +180,15 @@ struct Measured {
     wall: Duration,
     usage: Usage,
     blocks: u64,
+    catch_up: Option<CatchUp>,
 }
 
 /// A network with everything in place.
 struct Bench<'a> {
     options: &'a Options,
     devnet: &'a mut Devnet,
+    /// How many validators run, the first of them.
+    live: usize,
     cast: Cast,
     clients: Vec<Client>,
     chain: vostro_client::Chain,
@@ -181,6 +201,11 @@ struct Bench<'a> {
 /// # Errors
 /// If the network cannot be started, a payment is refused, or not everything is settled in time.
 pub async fn run(options: &Options, output: Output) -> Result<Report> {
+    ensure!(
+        options.profile != Profile::CatchUp || options.validators >= 4,
+        "of {} validators none can be spared; the profile catch-up needs four",
+        options.validators
+    );
     let machine = Machine::here();
     let scratch = Scratch::new(options.dir.as_deref())?;
     let layout = Layout { dir: scratch.path().to_path_buf() };
@@ -215,7 +240,7 @@ async fn measure(
     let clients = devnet.file.nodes.iter().map(|n| Client::new(&n.rpc)).collect::<Result<Vec<_>, _>>()?;
     let until = Time(wall_time().0 + u64::try_from(VALID.as_millis())?);
     let chain = vostro_client::Chain::of(genesis.clone());
-    let mut bench = Bench { options, devnet, cast, clients, chain, until, output };
+    let mut bench = Bench { options, live: devnet.file.nodes.len(), devnet, cast, clients, chain, until, output };
     bench.prepare().await?;
     let payload = encode(&bench.cast.pay(0, PayMode::Instant, Choice::Skewed, until)).len();
     // Before the load: in it the processors are busy with the validators'.
@@ -232,6 +257,7 @@ async fn measure(
             let placed = bench.load(Kind::Maturing, options.rate, false).await?;
             bench.mature(placed.outcome).await?
         }
+        Profile::CatchUp => bench.leave_and_return().await?,
     };
     bench.report(machine, payload, verify, measured).await
 }
@@ -289,7 +315,7 @@ impl Bench<'_> {
             let spec = Spec {
                 genesis: self.devnet.layout.genesis(),
                 book: self.devnet.layout.book(),
-                rpc: self.devnet.file.nodes[at as usize % self.devnet.file.nodes.len()].rpc.clone(),
+                rpc: self.nodes()[at as usize % self.live].rpc.clone(),
                 payers: options.accounts,
                 payments_each: options.payments.div_ceil(options.accounts),
                 first: at,
@@ -324,7 +350,7 @@ impl Bench<'_> {
     /// Lets the clients make their payments and waits until every validator has settled all of them.
     async fn load(&mut self, kind: Kind, rate: Option<f64>, shown: bool) -> Result<Measured> {
         let mut workers = self.workers(kind, rate).await?;
-        let before = Usage::of(&self.devnet.file.nodes).await?;
+        let before = Usage::of(self.nodes()).await?;
         let goal = before.settled.iter().map(|settled| settled + self.options.payments).collect::<Vec<_>>();
         let what = if shown { "payments" } else { "payments before the clock starts" };
         let bar = self.output.progress(self.options.payments, what);
@@ -356,7 +382,40 @@ impl Bench<'_> {
         }
         ensure!(after.rejected == before.rejected, "validators rejected payments that clients did not ask about");
         let (usage, blocks) = (after.since(&before), after.height.saturating_sub(before.height));
-        Ok(Measured { outcome, wall, usage, blocks })
+        Ok(Measured { outcome, wall, usage, blocks, catch_up: None })
+    }
+
+    /// Validators that run.
+    fn nodes(&self) -> &[NodeEntry] {
+        &self.devnet.file.nodes[..self.live]
+    }
+
+    /// Stops the last validator, lets the others settle everything, and measures how long it takes to come back.
+    async fn leave_and_return(&mut self) -> Result<Measured> {
+        let last = self.live - 1;
+        self.devnet.stop_one(last).await;
+        self.live = last;
+        let measured = self.load(Kind::Pay(Choice::Skewed), self.options.rate, true).await?;
+        let goal = self.clients[0].status().await?.height;
+        let bar = self.output.progress(1, "waiting for the validator that was down");
+        let started = Instant::now();
+        self.devnet.start_again(last)?;
+        let deadline = started + self.deadline();
+        while self.clients[last].status().await.map_or(0, |status| status.height) < goal {
+            if let Some((name, how)) = self.devnet.ended().first() {
+                bail!("{name} ended ({how})");
+            }
+            ensure!(Instant::now() < deadline, "the validator that was down has not come back in time");
+            sleep(LOOK).await;
+        }
+        bar.finish_and_clear();
+        let (back, live) = (started.elapsed().as_secs_f64(), measured.wall.as_secs_f64());
+        let catch_up = CatchUp {
+            duration_s: round(back, 3),
+            payments_per_s: round(self.options.payments as f64 / back, 1),
+            times_live: round(live / back, 2),
+        };
+        Ok(Measured { catch_up: Some(catch_up), ..measured })
     }
 
     async fn show(&self, bar: &ProgressBar, from: u64) {
@@ -370,7 +429,7 @@ impl Bench<'_> {
     /// Waits until every validator has made so many transactions durable.
     async fn settled(&mut self, goal: &[u64], until: Instant) -> Result<Usage> {
         loop {
-            let now = Usage::of(&self.devnet.file.nodes).await?;
+            let now = Usage::of(self.nodes()).await?;
             if now.settled.iter().zip(goal).all(|(settled, goal)| settled >= goal) {
                 return Ok(now);
             }
@@ -413,7 +472,7 @@ impl Bench<'_> {
         let wall = started.elapsed().saturating_sub(Duration::from_millis(200));
         let after = Usage::of(&self.devnet.file.nodes).await?;
         let (usage, blocks) = (after.since(&before), after.height.saturating_sub(before.height));
-        Ok(Measured { outcome, wall, usage, blocks })
+        Ok(Measured { outcome, wall, usage, blocks, catch_up: None })
     }
 
     async fn order_state(&self, number: u64) -> Result<(String, Option<Time>)> {
@@ -430,7 +489,7 @@ impl Bench<'_> {
         measured: Measured,
     ) -> Result<Report> {
         let options = self.options;
-        let Measured { mut outcome, wall, usage, blocks } = measured;
+        let Measured { mut outcome, wall, usage, blocks, catch_up } = measured;
         let wanted = if options.profile == Profile::Refund { "REFUNDED" } else { "SETTLED" };
         for at in 0..READ_BACK.min(options.payments) {
             let number = at * options.payments / READ_BACK.min(options.payments);
@@ -442,7 +501,7 @@ impl Bench<'_> {
         // What matures by itself is in no transaction; that all of it did was read back.
         let counted = usage.settled.iter().min().copied().unwrap_or(0);
         let settled = if options.profile == Profile::Maturity { options.payments } else { counted };
-        let each = options.payments * options.validators as u64;
+        let each = options.payments * self.live as u64;
         let cpu = micros_each(usage.cpu, each);
         let Shares { percent, micros } = usage.shares(each);
         Ok(Report {
@@ -472,6 +531,7 @@ impl Bench<'_> {
             us_per_payment: micros,
             busy: outcome.busy,
             late_ms: round(outcome.late_ms, 1),
+            catch_up,
             nodes,
         })
     }
@@ -480,7 +540,7 @@ impl Bench<'_> {
 impl Report {
     /// For people.
     pub fn text(&self) -> String {
-        let head = pairs([
+        let mut head = vec![
             (
                 "settled",
                 format!("{} payments in {} s: {} a second", self.settled, self.duration_s, self.payments_per_s),
@@ -516,13 +576,18 @@ impl Report {
                 ),
             ),
             ("machine", self.machine.text()),
-        ]);
+        ];
+        if let Some(CatchUp { duration_s, payments_per_s, times_live }) = self.catch_up {
+            let text =
+                format!("after {duration_s} s: {payments_per_s} payments a second, {times_live} × the live rate");
+            head.insert(1, ("back", text));
+        }
         let mut parts: Vec<_> = self.shares.iter().collect();
         parts.sort_by(|a, b| b.1.total_cmp(a.1));
         let rows = parts.into_iter().map(|(part, share)| {
             let micros = self.us_per_payment.get(part).copied().unwrap_or_default();
             [part.clone(), format!("{share:.1} %"), format!("{micros:.2}")]
         });
-        format!("{head}\n\n{}", table(["part", "share of CPU", "µs a payment and validator"], rows))
+        format!("{}\n\n{}", pairs(head), table(["part", "share of CPU", "µs a payment and validator"], rows))
     }
 }
