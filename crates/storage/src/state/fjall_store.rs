@@ -4,8 +4,10 @@
 //! Batches stay in the process until [`super::StateStore::checkpoint`] or fjall's own flush; everything later may be lost.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use fjall::compaction::Leveled;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::backend::{Backend, refuse_other};
@@ -18,7 +20,10 @@ use crate::error::StorageError;
 const LOCK_ATTEMPTS: u32 = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// What is written lately stays in memory up to this size, then becomes a table on disk.
-const MEMTABLE_BYTES: u64 = 16 << 20;
+const MEMTABLE_BYTES: u64 = 32 << 20;
+/// So many such tables are merged into those below at once. Merging is most of what a large state costs to write; more of them
+/// would cost reads, which ask each one's filter.
+const UNMERGED_TABLES: u8 = 8;
 /// Journals on disk; the least that fjall takes.
 const JOURNAL_BYTES: u64 = 64 << 20;
 
@@ -44,8 +49,12 @@ impl FjallStore {
         refuse_other(&path, Backend::Fjall)?;
         let db = open_database(&path, cache_bytes)?;
         let failed = |error: fjall::Error| damaged(&path, &error);
-        let options =
-            || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).manual_journal_persist(true);
+        let options = || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(MEMTABLE_BYTES)
+                .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(UNMERGED_TABLES)))
+                .manual_journal_persist(true)
+        };
         let entries = db.keyspace("state", options).map_err(failed)?;
         let read = |key: &[u8]| match entries.get(key) {
             Ok(value) => Ok(value.map(|value| value.to_vec())),
