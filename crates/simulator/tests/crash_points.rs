@@ -19,7 +19,8 @@ fn a_crash_at_any_action_changes_nothing_in_the_end() {
 
 #[test]
 fn a_disk_stopped_at_any_byte_starts_and_contradicts_nothing() {
-    let points = at_bytes(stride("VOSTRO_GROUPS", 5), stride("VOSTRO_BYTES", 61)).unwrap_or_else(|failure| panic!("{failure}"));
+    let points =
+        at_bytes(stride("VOSTRO_GROUPS", 5), stride("VOSTRO_BYTES", 61)).unwrap_or_else(|failure| panic!("{failure}"));
     println!("{points:?}");
     assert!(points.bytes > 2000 && points.repeated > 100);
 }
