@@ -53,6 +53,8 @@ pub enum Input {
     Synced(DecidedBlock),
     /// A connection to this validator was made.
     Reconnected(ValidatorIndex),
+    /// There is no connection to this validator, for it ended or was not made yet.
+    Disconnected(ValidatorIndex),
 }
 
 /// Whom a message goes to.

@@ -246,6 +246,8 @@ pub struct Replica {
     status: Option<Signed>,
     status_at: Ticks,
     answered: BTreeMap<ValidatorIndex, Ticks>,
+    /// Validators that there is no connection to, and since when.
+    away: BTreeMap<ValidatorIndex, Ticks>,
     behind: Option<(Height, Ticks)>,
     asked: usize,
     conflict: bool,
@@ -269,7 +271,11 @@ impl Replica {
             Input::Executed { block, valid } => self.on_executed(block, valid),
             Input::Persisted(seq) => self.on_persisted(seq),
             Input::Synced(decided) => self.on_synced(decided),
-            Input::Reconnected(peer) => self.speak_to(peer),
+            Input::Reconnected(peer) => {
+                self.away.remove(&peer);
+                self.speak_to(peer);
+            }
+            Input::Disconnected(peer) => self.on_disconnected(peer),
         }
         self.finish_step()
     }
@@ -416,7 +422,7 @@ impl Replica {
         if self.voter().is_some() {
             due.push(self.clock.wall_at(self.status_at));
         }
-        if let Some(deadline) = instance.deadline {
+        if let Some(deadline) = self.deadline() {
             due.push(self.clock.wall_at(deadline));
         } else if !self.is_wanted() {
             due.push(self.clock.wall_at(self.heartbeat_at()));

@@ -395,6 +395,12 @@ impl Engine {
         engine.next_deadline = engine.read(vostro_settlement::next_deadline);
         let mut actions = Vec::new();
         engine.carry_out(effects, &mut actions);
+        let me = engine.replica.me();
+        let others: Vec<ValidatorIndex> =
+            engine.validators.iter().map(|(validator, _)| validator).filter(|other| Some(*other) != me).collect();
+        for other in others {
+            engine.input(Input::Disconnected(other), &mut actions);
+        }
         engine.settle_step(&mut actions);
         (engine, actions)
     }
@@ -431,6 +437,7 @@ impl Engine {
             }
             Event::Disconnected(validator) => {
                 self.connected.remove(&validator);
+                self.input(Input::Disconnected(validator), &mut actions);
             }
             Event::SyncAnswer { from, bytes } => self.sync_answer(from, bytes, &mut actions),
             Event::Tick => {

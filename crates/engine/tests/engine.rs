@@ -464,3 +464,25 @@ fn an_answer_has_no_more_blocks_than_were_asked_for() {
     net.run(10_000);
     assert_eq!(net.root(3), net.root(0));
 }
+
+/// Every fourth height is that of the validator that is down. Nobody waits for its time-out.
+#[test]
+fn a_validator_that_is_down_slows_nobody() {
+    let mut net = funded();
+    net.kill(3);
+    net.run(net.genesis.consensus.delay_ms);
+    for round in 0..8u64 {
+        net.submit(0, vec![net.transfer(201, 202, 10, round)]);
+        net.run(50);
+        assert_eq!(net.balance(0, account(202)), 10 * (round + 1), "round {round}");
+    }
+    // One that comes back has its turns again.
+    net.boot(3);
+    net.run(5000);
+    for round in 8..16u64 {
+        net.submit(0, vec![net.transfer(201, 202, 10, round)]);
+        net.run(50);
+        assert_eq!(net.balance(3, account(202)), 10 * (round + 1), "round {round}");
+    }
+    net.assert_agreement();
+}

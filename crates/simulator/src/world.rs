@@ -31,11 +31,33 @@ use links::{Packet, Parcel};
 const MAX_EVENTS: u64 = 20_000_000;
 
 enum Event {
-    Deliver { from: usize, to: usize, parcel: Parcel, what: Rc<str> },
-    Written { at: usize, life: u64 },
-    Wake { at: usize, life: u64 },
-    Unanswered { at: usize, life: u64, number: u64 },
-    Restart { at: usize },
+    Deliver {
+        from: usize,
+        to: usize,
+        parcel: Parcel,
+        what: Rc<str>,
+    },
+    Written {
+        at: usize,
+        life: u64,
+    },
+    Wake {
+        at: usize,
+        life: u64,
+    },
+    Unanswered {
+        at: usize,
+        life: u64,
+        number: u64,
+    },
+    Restart {
+        at: usize,
+    },
+    /// The connection from one machine to another that crashed is found to be gone.
+    Gone {
+        at: usize,
+        other: usize,
+    },
     Clients,
 }
 
@@ -298,6 +320,11 @@ impl World {
             Event::Unanswered { at, life, number } if self.machines[at].life == life => self.answered(at, number, None),
             Event::Written { .. } | Event::Wake { .. } | Event::Unanswered { .. } => Ok(()),
             Event::Restart { at } => self.boot(at),
+            Event::Gone { at, other } if self.machines[other].running.is_none() => {
+                let gone = self.machines[other].validator;
+                self.step(at, Input::Disconnected(gone))
+            }
+            Event::Gone { .. } => Ok(()),
             Event::Clients => self.clients(),
         }
     }

@@ -53,6 +53,7 @@ impl Replica {
             status: None,
             status_at: clock.ticks(),
             answered: BTreeMap::new(),
+            away: BTreeMap::new(),
             behind: None,
             asked: 0,
             conflict: false,

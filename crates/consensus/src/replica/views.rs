@@ -1,7 +1,7 @@
 //! Views: when to leave one, when to enter the next, what its primary proposes, and what is repeated meanwhile.
 //!
 //! Invariant: this node asks for a view on its own only when its timer ran out in a view that a quorum entered (or the
-//! primary of it proposed an invalid block), and it follows others only when f + 1 of them, hence an honest one, asked.
+//! primary of it proposed an invalid block, or is known to be away), and it follows others only when f + 1 of them, hence an honest one, asked.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -60,10 +60,24 @@ impl Replica {
         }
     }
 
+    pub(super) fn on_disconnected(&mut self, peer: ValidatorIndex) {
+        if self.set.get(peer).is_some() && Some(peer) != self.me {
+            self.away.entry(peer).or_insert(self.clock.ticks());
+        }
+    }
+
+    /// When the running timer ends. A primary that has been away for as long as a proposal may be under way is not waited
+    /// for, unless its proposal is here: without that, this node could not prepare in its view anyway.
+    pub(super) fn deadline(&self) -> Option<Ticks> {
+        let deadline = self.instance.deadline?;
+        let away = self.away.get(&self.primary()).filter(|_| self.instance.proposal.is_none());
+        Some(away.map_or(deadline, |since| deadline.min(since.plus(self.timing.delay_ms))))
+    }
+
     pub(super) fn fire_timers(&mut self) {
         self.consider();
         let now = self.clock.ticks();
-        if self.instance.deadline.is_some_and(|deadline| deadline <= now) {
+        if self.deadline().is_some_and(|deadline| deadline <= now) {
             self.ask_for(self.instance.view.next());
         }
         if self.instance.repeat_at.is_some_and(|at| at <= now) {

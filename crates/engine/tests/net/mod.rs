@@ -227,7 +227,7 @@ impl Net {
         self.engines[at] = None;
         self.wakes[at] = None;
         self.queue.retain(|(to, _)| *to != at);
-        for other in 0..self.engines.len() {
+        for other in (0..self.engines.len()).filter(|other| *other != at) {
             self.queue.push_back((other, Event::Disconnected(ValidatorIndex(at as u16))));
         }
     }

@@ -105,6 +105,12 @@ impl World {
         self.machines[at].crash(|n| dice.below(n), || survive);
         self.figures.crashes += 1;
         self.note(at, &format!("crashes ({survive:?})"));
+        // A process that ends closes its connections; a machine without power does not.
+        if self.dice.chance(5000) {
+            for other in (0..self.machines.len()).filter(|other| *other != at) {
+                self.at(self.now + 1, Event::Gone { at: other, other: at });
+            }
+        }
     }
 
     /// Starts a machine later.

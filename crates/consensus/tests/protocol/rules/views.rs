@@ -224,3 +224,72 @@ fn the_time_that_asking_took_is_counted_up_to_a_delay_and_half_the_time_out() {
         assert_eq!(solo.replica.view(), View(2), "delay {delay_ms}, took {took}");
     }
 }
+
+/// Whether validator 0 asks for view 1 of height 1, whose primary is validator 1, within the time-out less one.
+fn gives_up_early(before: impl FnOnce(&mut Solo)) -> bool {
+    let mut solo = Solo::new(Some(0));
+    assert_eq!(solo.replica.primary(), v(1));
+    before(&mut solo);
+    solo.step(Input::Demand(true));
+    solo.wait(TIMING.timeout(View(0)) - 1);
+    solo.replica.view() == View(1)
+}
+
+#[test]
+fn a_primary_that_is_away_is_not_waited_for() {
+    let gone = |solo: &mut Solo| solo.step(Input::Disconnected(v(1)));
+    assert!(gives_up_early(|solo| drop(gone(solo))));
+    assert!(!gives_up_early(|_| ()), "it is not known to be away");
+    assert!(!gives_up_early(|solo| drop(solo.step(Input::Disconnected(v(2))))), "another is away");
+    let back = |solo: &mut Solo| {
+        gone(solo);
+        solo.step(Input::Reconnected(v(1)));
+    };
+    assert!(!gives_up_early(back), "it is back");
+    let heard = |solo: &mut Solo| {
+        gone(solo);
+        let told = Message::Prepare(World::vote(&solo.world.block(9), 0));
+        solo.step(Input::Firsthand(solo.world.verified(1, told)));
+    };
+    assert!(!gives_up_early(heard), "it speaks");
+    let proposed = |solo: &mut Solo| {
+        let block = solo.world.block(1);
+        solo.hear(1, World::fresh(&block, 0, None));
+        gone(solo);
+    };
+    assert!(!gives_up_early(proposed), "its proposal is here");
+    let unknown = |solo: &mut Solo| drop(solo.step(Input::Disconnected(v(99))));
+    assert!(!gives_up_early(unknown), "no validator");
+
+    let mut primary = Solo::new(Some(1));
+    primary.step(Input::Disconnected(v(1)));
+    primary.step(Input::Demand(true));
+    primary.wait(TIMING.timeout(View(0)) - 1);
+    assert_eq!(primary.replica.view(), View(0), "nobody is away from itself");
+}
+
+#[test]
+fn what_was_under_way_from_a_primary_that_left_may_still_arrive() {
+    let mut solo = Solo::new(Some(0));
+    solo.step(Input::Demand(true));
+    solo.step(Input::Disconnected(v(1)));
+    solo.step(Input::Disconnected(v(1)));
+    solo.wait(TIMING.delay_ms - 1);
+    assert_eq!(solo.replica.view(), View(0));
+    solo.wait(1);
+    assert_eq!(solo.replica.view(), View(1));
+    // the timer of view 1 begins when a quorum has asked for it
+    solo.wait(TIMING.timeout(View(1)) * 2);
+    assert_eq!(solo.replica.view(), View(1));
+}
+
+#[test]
+fn one_that_is_cut_off_from_everybody_asks_once_and_no_further() {
+    let mut solo = Solo::new(Some(0));
+    for peer in 1..4 {
+        solo.step(Input::Disconnected(v(peer)));
+    }
+    solo.step(Input::Demand(true));
+    solo.wait(TIMING.timeout(View(9)) * 4);
+    assert_eq!(solo.replica.view(), View(1));
+}
