@@ -437,32 +437,31 @@ impl Devnet {
 
     /// Ends every node that this process started: asks by closing its standard input, waits, then kills.
     pub async fn stop(&mut self) {
-        let children = std::mem::take(&mut self.children);
-        end(children).await;
+        self.end(|_| true).await;
     }
 
     /// Ends one node in the same way.
     pub async fn stop_one(&mut self, at: usize) {
-        let name = &self.file.nodes[at].name;
-        let one = self.children.extract_if(.., |(child, _)| child == name).collect();
-        end(one).await;
+        let name = self.file.nodes[at].name.clone();
+        self.end(|child| child == name).await;
     }
-}
 
-async fn end(mut children: Vec<(String, Child)>) {
-    for (_, child) in &mut children {
-        drop(child.stdin.take());
-    }
-    let until = Instant::now() + END_WITHIN;
-    while !children.is_empty() && Instant::now() < until {
-        children.retain_mut(|(_, child)| !matches!(child.try_wait(), Ok(Some(_))));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    for (name, mut child) in children {
-        tracing::warn!(%name, "did not end in time and is killed");
-        // It may end between the check and here.
-        let _ = child.kill();
-        let _ = child.wait();
+    /// A child leaves the list when it has ended, so that nothing is lost if the caller stops waiting.
+    async fn end(&mut self, whom: impl Fn(&str) -> bool) {
+        for (_, child) in self.children.iter_mut().filter(|(name, _)| whom(name)) {
+            drop(child.stdin.take());
+        }
+        let until = Instant::now() + END_WITHIN;
+        while self.children.iter().any(|(name, _)| whom(name)) && Instant::now() < until {
+            self.children.retain_mut(|(name, child)| !whom(name) || !matches!(child.try_wait(), Ok(Some(_))));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        for (name, mut child) in self.children.extract_if(.., |(name, _)| whom(name)) {
+            tracing::warn!(%name, "did not end in time and is killed");
+            // It may end between the check and here.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 

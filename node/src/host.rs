@@ -45,6 +45,8 @@ pub const EVENT_QUEUE: usize = 512;
 /// Waiting submissions that are handed to the engine as one.
 const COALESCE: usize = 256;
 /// How often expired transactions leave the list of pending ones.
+/// A log is told of view changes no more often: while a validator is down there is one at each of its turns.
+const VIEW_TOLD_EVERY: Duration = Duration::from_secs(10);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// Consensus records are pruned once for so many blocks.
 const PRUNE_INTERVAL: u64 = 64;
@@ -126,6 +128,8 @@ pub struct Host {
     /// The engine asks one peer at a time.
     request: Option<(RequestId, ValidatorIndex)>,
     wake: Option<Time>,
+    /// When the log was last told of a view change.
+    view_told: Option<Instant>,
     halted: Option<String>,
     stopping: bool,
 }
@@ -222,6 +226,7 @@ pub fn start(parts: Parts, sender: Sender<Msg>, events: Receiver<Msg>) -> Result
         next_submission: 1,
         request: None,
         wake: None,
+        view_told: None,
         halted: None,
         stopping: false,
     };
@@ -450,7 +455,11 @@ impl Host {
             self.step(Event::SyncAnswer { from, bytes: None })?;
         }
         let snapshot = self.engine.snapshot();
-        if snapshot.view.0 > 0 && self.shared.snapshot().view != snapshot.view {
+        if snapshot.view.0 > 0
+            && self.shared.snapshot().view != snapshot.view
+            && self.view_told.is_none_or(|at| at.elapsed() >= VIEW_TOLD_EVERY)
+        {
+            self.view_told = Some(Instant::now());
             tracing::warn!(height = %snapshot.height.next(), view = %snapshot.view, "view change");
         }
         signer::tell(self.shared.snapshot().waiting, snapshot.waiting);

@@ -34,6 +34,12 @@ pub(crate) fn remember(keys: &[PublicKey], points: &[EdwardsPoint]) {
     }
 }
 
+/// Whether the point of a key is remembered.
+#[cfg(test)]
+pub(crate) fn knows(key: &PublicKey) -> bool {
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(key).is_some()
+}
+
 /// Points by key within a number of keys.
 struct Points {
     /// Keys used since the last turn, and in the turn before. When the young are half of what may be kept they take the

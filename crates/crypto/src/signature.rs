@@ -163,3 +163,23 @@ fn holds(items: &[Item]) -> bool {
     }
     holds
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::SecretKey;
+
+    #[test]
+    fn only_a_key_whose_signature_verified_is_remembered() {
+        let batch = |seed: u8, said: &[u8]| {
+            let key = SecretKey::from_seed([seed; 32]);
+            let mut batch = Batch::new();
+            batch.push(&key.public(), b"paid", &key.sign(said));
+            (key.public(), batch.verify())
+        };
+        let (honest, verdict) = batch(201, b"paid");
+        assert!(verdict.is_ok() && points::knows(&honest));
+        let (false_one, verdict) = batch(202, b"said something else");
+        assert!(verdict.is_err() && !points::knows(&false_one));
+    }
+}

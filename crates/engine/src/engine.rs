@@ -335,7 +335,7 @@ pub struct Engine {
     tip: (BlockId, Height, Time),
     tree: Tree,
     base: Arc<dyn StateRead + Send + Sync>,
-    /// What was read at the tip, or written up to it, lately.
+    /// What was read at the tip lately.
     cache: RefCell<Cache>,
     layers: VecDeque<Layer>,
     undurable_bytes: usize,

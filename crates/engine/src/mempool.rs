@@ -47,6 +47,7 @@ pub struct Entry {
 #[derive(Debug, Default)]
 pub struct Mempool {
     limits: MempoolLimits,
+    /// Nothing may depend on the order of this map: it is looked up in only.
     entries: HashMap<TxId, Entry, BuildHasherDefault<DefaultHasher>>,
     order: BTreeMap<u64, TxId>,
     /// Until when each turn's transaction is valid.

@@ -11,7 +11,8 @@ use hashbrown::HashTable;
 use vostro_types::{Time, TxId};
 
 /// Most ids that are remembered. With transactions that are valid for ten minutes this is 28,000 a second, with the longest
-/// validity of an hour 4,660 a second; of more, transactions wait until ids expire. About 120 bytes each.
+/// validity of an hour 4,660 a second; of more, transactions wait until ids expire. About 135 bytes
+/// each; the tables keep their size when ids expire.
 pub const MAX_RECENT_IDS: usize = 1 << 24;
 
 /// Ids that must not be executed again.

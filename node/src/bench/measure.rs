@@ -4,6 +4,7 @@
 //! wall time.
 
 use std::path::{Path, PathBuf};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -140,10 +141,9 @@ fn commit() -> Option<String> {
     (describe.status.success() && !name.is_empty()).then_some(name)
 }
 
-/// CPU microseconds to verify one of many signatures by distinct keys over messages of `bytes` bytes, in batches, key
-/// decompression included: what no validator can avoid the first time it meets a key. Every batch has keys of its own,
-/// because keys that were met are remembered.
-pub fn verify_us_per_signature(bytes: usize) -> f64 {
+/// Batches of signatures over messages of `bytes` bytes. Every one is by a key of its own that was never met, because keys
+/// that were met are remembered.
+fn batches(bytes: usize) -> Vec<Vec<(PublicKey, Vec<u8>, Signature)>> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let signed = || {
         let i = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -153,25 +153,39 @@ pub fn verify_us_per_signature(bytes: usize) -> f64 {
         let signature = key.sign(&message);
         (key.public(), message, signature)
     };
-    let once = || {
-        let messages: Vec<(PublicKey, Vec<u8>, Signature)> = (0..BATCH).map(|_| signed()).collect();
+    (0..BATCH_RUNS).map(|_| (0..BATCH).map(|_| signed()).collect()).collect()
+}
+
+/// CPU microseconds to verify one signature of these batches, the median.
+fn verify_us(batches: &[Vec<(PublicKey, Vec<u8>, Signature)>]) -> f64 {
+    let once = |signed: &Vec<(PublicKey, Vec<u8>, Signature)>| {
         let verify = || {
             let mut batch = Batch::new();
-            for (key, message, signature) in &messages {
+            for (key, message, signature) in signed {
                 batch.push(key, message, signature);
             }
             assert!(batch.verify().is_ok(), "signatures made here verify");
         };
         micros_each(timed(verify).1, BATCH as u64)
     };
-    let mut times: Vec<f64> = (0..BATCH_RUNS).map(|_| once()).collect();
-    round(median(&mut times), 2)
+    median(&mut batches.iter().map(once).collect::<Vec<f64>>())
+}
+
+/// CPU microseconds to verify one of many signatures by distinct keys over messages of `bytes` bytes, in batches, key
+/// decompression included: what no validator can avoid the first time it meets a key.
+pub fn verify_us_per_signature(bytes: usize) -> f64 {
+    round(verify_us(&batches(bytes)), 2)
 }
 
 /// The same while every processor verifies, as under load. Processors share execution units and caches, so it is more.
 pub fn verify_us_busy(bytes: usize) -> f64 {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let run = || verify_us_per_signature(bytes);
+    let together = Barrier::new(processors);
+    let run = || {
+        let batches = batches(bytes);
+        together.wait();
+        verify_us(&batches)
+    };
     let mut times: Vec<f64> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..processors).map(|_| scope.spawn(run)).collect();
         threads.into_iter().map(|thread| thread.join().expect("verification does not panic")).collect()

@@ -82,7 +82,6 @@ impl Replica {
     /// Only what a validator says itself and now tells how far it is: an old status told by another would make the chain
     /// look shorter than it is.
     pub(super) fn on_firsthand(&mut self, verified: Verified) {
-        self.away.remove(&verified.sender());
         if let (Message::Status(status), from) = (verified.message(), verified.sender())
             && Some(from) != self.me
             && let Some(Rejoin::Listening(heard)) = &mut self.rejoin

@@ -67,7 +67,7 @@ impl Replica {
     }
 
     /// When the running timer ends. A primary that has been away for as long as a proposal may be under way is not waited
-    /// for, unless its proposal is here: without that, this node could not prepare in its view anyway.
+    /// for, unless its proposal is here: without that, this node cannot prepare in its view.
     pub(super) fn deadline(&self) -> Option<Ticks> {
         let deadline = self.instance.deadline?;
         let away = self.away.get(&self.primary()).filter(|_| self.instance.proposal.is_none());

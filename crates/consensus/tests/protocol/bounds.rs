@@ -104,6 +104,12 @@ fn inputs_that_answer_nothing_change_nothing() {
         let effects = replica.step(START.plus(2), input.clone());
         assert!(effects.iter().all(|e| matches!(e, Effect::WakeAt(_))), "{input:?} led to {effects:?}");
     }
+    // nobody is away who is no validator, or from itself
+    for peer in [99, 0] {
+        let before = format!("{replica:?}");
+        replica.step(START.plus(2), Input::Disconnected(ValidatorIndex(peer)));
+        assert_eq!(format!("{replica:?}"), before);
+    }
     // a clock set to zero or to the end of time harms nothing
     for now in [Time(0), Time(u64::MAX), START] {
         replica.step(now, Input::Tick);

@@ -278,12 +278,16 @@ impl World {
         self.changed_links(&before)
     }
 
+    /// Whether two machines hear nothing of each other. A connection needs one direction only, as far as its ends can tell.
+    pub(super) fn is_cut(&self, a: usize, b: usize) -> bool {
+        apart(&self.cut, a, b)
+    }
+
     /// Sometimes the ends of a cut link notice at once; they always notice when it comes back.
     pub(super) fn changed_links(&mut self, before: &BTreeSet<(usize, usize)>) -> Checked {
-        let both = |cut: &BTreeSet<(usize, usize)>, a, b| cut.contains(&(a, b)) && cut.contains(&(b, a));
         for a in 0..self.machines.len() {
             for b in 0..a {
-                let (was, is) = (both(before, a, b), both(&self.cut, a, b));
+                let (was, is) = (apart(before, a, b), apart(&self.cut, a, b));
                 if was == is || (is && self.dice.chance(5000)) {
                     continue;
                 }
@@ -298,6 +302,10 @@ impl World {
         }
         Ok(())
     }
+}
+
+fn apart(cut: &BTreeSet<(usize, usize)>, a: usize, b: usize) -> bool {
+    cut.contains(&(a, b)) && cut.contains(&(b, a))
 }
 
 /// A message in a few words.

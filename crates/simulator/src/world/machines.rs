@@ -70,7 +70,7 @@ impl World {
 
     pub(super) fn connect(&mut self, at: usize) -> Checked {
         for other in 0..self.machines.len() {
-            if other != at && self.machines[other].running.is_some() && !self.cut.contains(&(at, other)) {
+            if other != at && self.machines[other].running.is_some() && !self.is_cut(at, other) {
                 let (mine, theirs) = (self.machines[at].validator, self.machines[other].validator);
                 self.step(at, Input::Connected(theirs))?;
                 self.step(other, Input::Connected(mine))?;

@@ -19,6 +19,8 @@ use crate::error::StorageError;
 /// fjall lets go of its lock from a thread of its own, some time after the store was dropped.
 const LOCK_ATTEMPTS: u32 = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
+// A store keeps the numbers that it was made with: fjall reads them back when it opens one.
+
 /// What is written lately stays in memory up to this size, then becomes a table on disk.
 const MEMTABLE_BYTES: u64 = 32 << 20;
 /// So many such tables are merged into those below at once. Merging is most of what a large state costs to write; more of them
