@@ -44,9 +44,9 @@ const _: () = assert!(MAX_BLOCK + MAX_RECEIPTS + (1 << 20) <= MAX_RECORD);
 pub const EVENT_QUEUE: usize = 512;
 /// Waiting submissions that are handed to the engine as one.
 const COALESCE: usize = 256;
-/// How often expired transactions leave the list of pending ones.
 /// A log is told of view changes no more often: while a validator is down there is one at each of its turns.
 const VIEW_TOLD_EVERY: Duration = Duration::from_secs(10);
+/// How often expired transactions leave the list of pending ones.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// Consensus records are pruned once for so many blocks.
 const PRUNE_INTERVAL: u64 = 64;

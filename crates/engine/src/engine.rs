@@ -1,6 +1,7 @@
 //! The engine: one node's whole behaviour as a value that takes events and gives actions.
 
 mod admission;
+mod answers;
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
@@ -22,8 +23,8 @@ use crate::candidates::Candidates;
 use crate::evidence::EvidencePool;
 use crate::mempool::{Mempool, MempoolLimits};
 use crate::recent::{MAX_RECENT_IDS, RecentIds};
-use crate::sync::{CatchUp, Outcome as SyncOutcome};
-use crate::wire::{GossipBatch, MAX_BATCH_BYTES, MAX_SYNC_BLOCKS, SyncRequest, SyncResponse, batches};
+use crate::sync::CatchUp;
+use crate::wire::{GossipBatch, MAX_BATCH_BYTES, SyncRequest, batches};
 
 use admission::{Source, Standing};
 
@@ -133,7 +134,7 @@ pub enum Event {
     Connected(ValidatorIndex),
     /// A validator is no longer connected.
     Disconnected(ValidatorIndex),
-    /// The answer to [`Action::Request`]: bytes of a [`SyncResponse`], or nothing if it failed.
+    /// The answer to [`Action::Request`]: bytes of a [`SyncResponse`](crate::wire::SyncResponse), or nothing if it failed.
     SyncAnswer {
         /// Who was asked.
         from: ValidatorIndex,
@@ -727,62 +728,6 @@ impl Engine {
             tree: executed.tree,
         })));
         true
-    }
-
-    fn sync_answer(&mut self, from: ValidatorIndex, bytes: Option<Vec<u8>>, actions: &mut Vec<Action>) {
-        let before = self.tip.1;
-        let told = match bytes.map(|bytes| SyncResponse::from_bytes(&bytes)) {
-            None => SyncOutcome::Failed,
-            Some(Ok(response)) if response.blocks.len() > MAX_SYNC_BLOCKS => {
-                let reason = format!("sync: {} blocks, more than were asked for", response.blocks.len());
-                actions.push(Action::Penalise { validator: from, reason });
-                SyncOutcome::Failed
-            }
-            Some(Ok(response)) => self.take_blocks(from, response, actions),
-            Some(Err(error)) => {
-                actions.push(Action::Penalise { validator: from, reason: format!("sync: {error}") });
-                SyncOutcome::Failed
-            }
-        };
-        // Blocks before a false one count: others have their turn before the liar is asked again.
-        let outcome = if self.tip.1 > before { SyncOutcome::Forward } else { told };
-        self.sync.ended(from, outcome, self.now);
-    }
-
-    /// Decides the blocks of an answer as far as they follow the tip. What is known already says nothing about the peer:
-    /// this node may have decided it while the request was under way.
-    fn take_blocks(&mut self, from: ValidatorIndex, response: SyncResponse, actions: &mut Vec<Action>) -> SyncOutcome {
-        for certified in response.blocks {
-            let height = certified.block.header.height;
-            if height <= self.tip.1 {
-                continue;
-            }
-            if height > self.tip.1.next() {
-                return SyncOutcome::Failed;
-            }
-            if !self.has_room_for_effects() {
-                // The rest is asked for again when this is durable; the peer has done nothing wrong.
-                return SyncOutcome::Forward;
-            }
-            match DecidedBlock::verify(certified.block, certified.certificate, &self.chain, &self.validators) {
-                Ok(decided) => {
-                    self.input(Input::Synced(decided), actions);
-                    if actions.iter().any(|a| matches!(a, Action::Halt(_))) {
-                        return SyncOutcome::Failed;
-                    }
-                }
-                Err(error) => {
-                    actions.push(Action::Penalise { validator: from, reason: format!("sync: {error}") });
-                    return SyncOutcome::Failed;
-                }
-            }
-        }
-        SyncOutcome::Nothing
-    }
-
-    /// Whether what decided blocks do may still wait for the disk.
-    fn has_room_for_effects(&self) -> bool {
-        self.layers.iter().map(|layer| layer.bytes).sum::<usize>() < self.undurable_bytes
     }
 
     /// Transactions and urgent evidence that waited long go to the next primary directly.

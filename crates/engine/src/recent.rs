@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use vostro_types::{Time, TxId};
 
 /// Most ids that are remembered. With transactions that are valid for ten minutes this is 28,000 a second, with the longest
@@ -31,6 +32,10 @@ impl Default for RecentIds {
     }
 }
 
+fn table(id: &TxId) -> usize {
+    usize::from(id.0.0[0])
+}
+
 /// Ids are hashes.
 fn hash(id: &TxId) -> u64 {
     let mut part = [0; 8];
@@ -41,9 +46,8 @@ fn hash(id: &TxId) -> u64 {
 impl RecentIds {
     /// Remembers an id until block time passes `valid_until`.
     pub fn insert(&mut self, id: TxId, valid_until: Time) {
-        let table = &mut self.tables[usize::from(id.0.0[0])];
-        if table.find(hash(&id), |known| *known == id).is_none() {
-            table.insert_unique(hash(&id), id, hash);
+        if let Entry::Vacant(place) = self.tables[table(&id)].entry(hash(&id), |known| *known == id, hash) {
+            place.insert(id);
             self.expiry.entry(valid_until).or_default().push(id);
             self.count += 1;
         }
@@ -51,14 +55,14 @@ impl RecentIds {
 
     /// Whether a block holds the id.
     pub fn contains(&self, id: &TxId) -> bool {
-        self.tables[usize::from(id.0.0[0])].find(hash(id), |known| known == id).is_some()
+        self.tables[table(id)].find(hash(id), |known| known == id).is_some()
     }
 
     /// Forgets what no block at `time` or later may hold anyway.
     pub fn forget_before(&mut self, time: Time) {
         while let Some(expired) = self.expiry.first_entry().filter(|first| *first.key() < time) {
             for id in expired.remove() {
-                if let Ok(place) = self.tables[usize::from(id.0.0[0])].find_entry(hash(&id), |known| *known == id) {
+                if let Ok(place) = self.tables[table(&id)].find_entry(hash(&id), |known| *known == id) {
                     place.remove();
                     self.count -= 1;
                 }

@@ -31,33 +31,12 @@ use links::{Packet, Parcel};
 const MAX_EVENTS: u64 = 20_000_000;
 
 enum Event {
-    Deliver {
-        from: usize,
-        to: usize,
-        parcel: Parcel,
-        what: Rc<str>,
-    },
-    Written {
-        at: usize,
-        life: u64,
-    },
-    Wake {
-        at: usize,
-        life: u64,
-    },
-    Unanswered {
-        at: usize,
-        life: u64,
-        number: u64,
-    },
-    Restart {
-        at: usize,
-    },
-    /// The connection from one machine to another that crashed is found to be gone.
-    Gone {
-        at: usize,
-        other: usize,
-    },
+    Deliver { from: usize, to: usize, parcel: Parcel, what: Rc<str> },
+    Written { at: usize, life: u64 },
+    Wake { at: usize, life: u64 },
+    Unanswered { at: usize, life: u64, number: u64 },
+    Restart { at: usize },
+    Gone { at: usize, other: usize },
     Clients,
 }
 

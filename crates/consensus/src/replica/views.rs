@@ -1,7 +1,8 @@
 //! Views: when to leave one, when to enter the next, what its primary proposes, and what is repeated meanwhile.
 //!
 //! Invariant: this node asks for a view on its own only when its timer ran out in a view that a quorum entered (or the
-//! primary of it proposed an invalid block, or is known to be away), and it follows others only when f + 1 of them, hence an honest one, asked.
+//! primary of it proposed an invalid block, or is known to be away), and it follows others only when f + 1 of them, hence
+//! an honest one, asked.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -278,11 +278,6 @@ impl World {
         self.changed_links(&before)
     }
 
-    /// Whether two machines hear nothing of each other. A connection needs one direction only, as far as its ends can tell.
-    pub(super) fn is_cut(&self, a: usize, b: usize) -> bool {
-        apart(&self.cut, a, b)
-    }
-
     /// Sometimes the ends of a cut link notice at once; they always notice when it comes back.
     pub(super) fn changed_links(&mut self, before: &BTreeSet<(usize, usize)>) -> Checked {
         for a in 0..self.machines.len() {
@@ -304,7 +299,8 @@ impl World {
     }
 }
 
-fn apart(cut: &BTreeSet<(usize, usize)>, a: usize, b: usize) -> bool {
+/// Whether two machines hear nothing of each other: of a link that is cut in one direction the ends do not notice.
+pub(super) fn apart(cut: &BTreeSet<(usize, usize)>, a: usize, b: usize) -> bool {
     cut.contains(&(a, b)) && cut.contains(&(b, a))
 }
 

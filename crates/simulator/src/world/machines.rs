@@ -7,7 +7,7 @@ use vostro_types::Height;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use super::links::{Batch, Parcel};
+use super::links::{Batch, Parcel, apart};
 use super::{Checked, Event, World};
 use crate::check::short;
 use crate::machine::{Done, Kind, Sabotage, Waiting, block_writes, record_writes};
@@ -70,7 +70,7 @@ impl World {
 
     pub(super) fn connect(&mut self, at: usize) -> Checked {
         for other in 0..self.machines.len() {
-            if other != at && self.machines[other].running.is_some() && !self.is_cut(at, other) {
+            if other != at && self.machines[other].running.is_some() && !apart(&self.cut, at, other) {
                 let (mine, theirs) = (self.machines[at].validator, self.machines[other].validator);
                 self.step(at, Input::Connected(theirs))?;
                 self.step(other, Input::Connected(mine))?;
