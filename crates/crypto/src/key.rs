@@ -8,7 +8,8 @@ use curve25519_dalek::edwards::CompressedEdwardsY;
 use ed25519_dalek::{Signer, SigningKey};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::signature::Signature;
+use crate::signature::{Signature, challenge};
+use crate::verdicts;
 
 /// 32 bytes that claim to be an Ed25519 public key. Printed as hex.
 ///
@@ -39,6 +40,9 @@ impl PublicKey {
     /// # Errors
     /// One variant of [`KeyError`] for each way a crafted key can fail.
     pub fn require_prime_order(&self) -> Result<(), KeyError> {
+        if verdicts::knows_key(self) {
+            return Ok(());
+        }
         let point = CompressedEdwardsY(self.0).decompress().ok_or(KeyError::NotAPoint)?;
         if point.compress().0 != self.0 {
             return Err(KeyError::NotCanonical);
@@ -46,6 +50,7 @@ impl PublicKey {
         if point.is_small_order() || !point.is_torsion_free() {
             return Err(KeyError::NotPrimeOrder);
         }
+        verdicts::keep_key(self);
         Ok(())
     }
 }
@@ -98,7 +103,11 @@ impl SecretKey {
 
     /// Signs `message`, which the caller has begun with a domain tag. Deterministic (RFC 8032).
     pub fn sign(&self, message: &[u8]) -> Signature {
-        Signature(self.inner.sign(message).to_bytes())
+        let signature = Signature(self.inner.sign(message).to_bytes());
+        if verdicts::wanted() {
+            verdicts::keep_signature(&self.public(), &signature, &challenge(&self.public(), message, &signature));
+        }
+        signature
     }
 }
 

@@ -8,8 +8,10 @@ mod key;
 pub mod merkle;
 mod points;
 mod signature;
+mod verdicts;
 
 pub use hash::{Domain, Hash, HashParseError, Hasher, hash, sha256};
 pub use key::{KeyError, PublicKey, SecretKey};
 pub use points::MAX_KNOWN_KEYS;
 pub use signature::{Batch, Signature, SignatureInvalid, verify};
+pub use verdicts::{MAX_VERDICTS, Remembering};
