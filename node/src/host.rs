@@ -18,7 +18,7 @@ use color_eyre::eyre::{Result, WrapErr};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 use vostro_consensus::{Record, Seq, To};
 use vostro_engine::chain::MAX_RECEIPTS;
-use vostro_engine::{Action, Committed, Engine, Event};
+use vostro_engine::{Action, AnswerEnd, Committed, Engine, Event, Fetched};
 use vostro_network::{Channel, PeerId, RequestId, Room};
 use vostro_storage::log::MAX_RECORD;
 use vostro_storage::state::State;
@@ -80,12 +80,19 @@ pub enum Msg {
         /// Gets one result each.
         reply: AdmitReply,
     },
-    /// The outcome of a request to a peer.
-    Answer {
+    /// A block of the answer to a request to a peer.
+    Fetched {
         /// Which request.
         id: RequestId,
-        /// The bytes, or nothing if it failed.
-        bytes: Option<Vec<u8>>,
+        /// The block.
+        block: Box<Fetched>,
+    },
+    /// The answer to a request to a peer is over.
+    Answered {
+        /// Which request.
+        id: RequestId,
+        /// What is to be said of it.
+        end: AnswerEnd,
     },
     /// End, after everything handed in is written.
     Stop,
@@ -359,9 +366,13 @@ impl Host {
                     None => Ok(()),
                 }
             }
-            Msg::Answer { id, bytes } => {
+            Msg::Fetched { id, block } => match self.request {
+                Some((request, from)) if request == id => self.step(Event::Fetched { from, block }),
+                _ => Ok(()),
+            },
+            Msg::Answered { id, end } => {
                 let Some((_, from)) = self.request.take_if(|(request, _)| *request == id) else { return Ok(()) };
-                self.step(Event::SyncAnswer { from, bytes })
+                self.step(Event::Answered { from, end })
             }
             Msg::Stop => {
                 self.stopping = true;
@@ -452,7 +463,7 @@ impl Host {
         // The engine hears of the failure as of any other, and sets the peer aside for a while. Only now: what it says to
         // that, above all when to wake it, comes after what it said before.
         for from in unasked {
-            self.step(Event::SyncAnswer { from, bytes: None })?;
+            self.step(Event::Answered { from, end: AnswerEnd::Missing })?;
         }
         let snapshot = self.engine.snapshot();
         if snapshot.view.0 > 0

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Sender, TrySendError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use vostro_engine::Event;
 use vostro_engine::wire::{Certified, GossipBatch, MAX_SYNC_BLOCKS, MAX_SYNC_BYTES, SyncRequest, SyncResponse};
-use vostro_network::{Channel, Event as NetEvent, Events, Handle, PeerId, Room, Verdict, Wrap};
+use vostro_engine::{Event, check_answer};
+use vostro_network::{Channel, Event as NetEvent, Events, Handle, PeerId, RequestId, Room, Verdict, Wrap};
 use vostro_storage::BlockReader;
 use vostro_types::evidence::MAX_EVIDENCE;
 use vostro_types::transaction::verify_all;
@@ -102,6 +102,18 @@ impl Verifier {
         judged.expect("verification does not panic")
     }
 
+    /// Reads the answer to a request and hands on its blocks, each when it is verified. Blocks while the engine's queue is full.
+    fn answer(&self, id: RequestId, bytes: Option<Vec<u8>>, engine: &Sender<Msg>) {
+        let (end, time) = timed(|| {
+            check_answer(bytes.as_deref(), &self.chain, &self.validators, |block| {
+                // An engine that is gone needs no blocks.
+                let _ = engine.send(Msg::Fetched { id, block: Box::new(block) });
+            })
+        });
+        self.metrics.used(Part::Verify, time);
+        let _ = engine.send(Msg::Answered { id, end });
+    }
+
     /// The evidence that proves what it says.
     async fn evidence(&self, evidence: Vec<Evidence>) -> Vec<VerifiedEvidence> {
         if evidence.is_empty() {
@@ -190,7 +202,10 @@ impl Relay {
                     true
                 }
                 NetEvent::Response { id, result, .. } => {
-                    tell(&self.engine, Msg::Answer { id, bytes: result.ok() }).await
+                    let (verifier, engine) = (self.verifier.clone(), self.engine.clone());
+                    // One request is under way at a time, so this is all that waits for the engine.
+                    tokio::task::spawn_blocking(move || verifier.answer(id, result.ok(), &engine));
+                    true
                 }
             };
             if !alive {

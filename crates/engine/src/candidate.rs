@@ -200,11 +200,10 @@ pub fn build(
 ) -> (Candidate, Vec<TxId>) {
     let height = parent.height.next();
     let (accusations, evidence_bytes) = fitting(parent, evidence, limits);
-    let mut chosen: Vec<VerifiedTransaction> = mempool
+    let mut chosen: Vec<Arc<VerifiedTransaction>> = mempool
         .select(limits.room(parent.recent), limits.bytes - evidence_bytes)
         .into_iter()
         .filter(|t| in_time(t.body().valid_until, time) && !parent.recent.contains(&t.id()))
-        .map(Arc::unwrap_or_clone)
         .collect();
     let (mut dropped, mut culprit) = (Vec::new(), None);
     let executed = loop {
@@ -239,8 +238,8 @@ pub fn build(
     };
     // If the books do not balance without it either, it is none.
     dropped.extend(culprit.filter(|_| executed.books.is_ok()));
-    let ids = chosen.iter().map(VerifiedTransaction::id).collect();
-    let transactions: Vec<Transaction> = chosen.into_iter().map(VerifiedTransaction::into_transaction).collect();
+    let ids = chosen.iter().map(|transaction| transaction.id()).collect();
+    let transactions: Vec<Transaction> = chosen.iter().map(|chosen| chosen.transaction().clone()).collect();
     let evidence: Vec<Evidence> = accusations.into_iter().map(VerifiedEvidence::into_evidence).collect();
     let header = Header {
         version: HEADER_VERSION,
@@ -276,34 +275,56 @@ fn check_header(parent: &Parent<'_>, block: &Block) -> Result<(), Invalid> {
     }
 }
 
-/// Verifies a block's transactions, each signature once: those that wait in the mempool were verified on admission.
+/// Transactions that were verified before the block that holds them.
+#[derive(Debug)]
+pub enum Known<'a> {
+    /// None.
+    Nothing,
+    /// Those that wait for a block.
+    Pool(&'a Mempool),
+    /// All of the block's, in its order.
+    All(Vec<Arc<VerifiedTransaction>>),
+}
+
+impl Known<'_> {
+    /// Those among a block's transactions, each in its place.
+    fn among(self, chain: &Hash, block: &Block) -> Vec<Option<Arc<VerifiedTransaction>>> {
+        // The id does not cover the signatures, so the whole transaction must be the same.
+        let same = |known: &Arc<VerifiedTransaction>, transaction: &Transaction| known.transaction() == transaction;
+        let transactions = block.transactions.iter();
+        match self {
+            Known::Nothing => vec![None; transactions.len()],
+            Known::Pool(pool) => {
+                let find = |t: &Transaction| pool.get(&t.body.id(chain)).filter(|known| same(known, t)).cloned();
+                transactions.map(find).collect()
+            }
+            Known::All(all) => {
+                let mut all = all.into_iter();
+                transactions.map(|t| all.next().filter(|known| same(known, t))).collect()
+            }
+        }
+    }
+}
+
+/// A block's transactions, verified: each signature once, so only of those that are not known.
 fn verify_transactions(
     parent: &Parent<'_>,
     block: &Block,
-    mempool: Option<&Mempool>,
-) -> Result<Vec<VerifiedTransaction>, Invalid> {
-    let mut verified: Vec<Option<VerifiedTransaction>> = Vec::with_capacity(block.transactions.len());
-    let mut unknown = Vec::new();
-    for transaction in &block.transactions {
-        let known = mempool.and_then(|pool| {
-            // The id does not cover the signatures, so the whole transaction must be the same.
-            let found = pool.get(&transaction.body.id(&parent.chain))?;
-            (found.transaction() == transaction).then(|| VerifiedTransaction::clone(found))
-        });
-        if known.is_none() {
-            unknown.push(transaction.clone());
-        }
-        verified.push(known);
-    }
+    known: Vec<Option<Arc<VerifiedTransaction>>>,
+) -> Result<Vec<Arc<VerifiedTransaction>>, Invalid> {
+    let places = known.iter().zip(&block.transactions);
+    let unknown = places.filter(|(known, _)| known.is_none()).map(|(_, transaction)| transaction.clone()).collect();
     let mut fresh = metered(parent.meter, Part::Verify, || verify_all(unknown, &parent.chain)).into_iter();
-    let mut transactions = Vec::with_capacity(verified.len());
-    for (index, known) in verified.into_iter().enumerate() {
+    let mut transactions = Vec::with_capacity(known.len());
+    for (index, known) in known.into_iter().enumerate() {
         let transaction = match known {
             Some(transaction) => transaction,
-            None => fresh
-                .next()
-                .expect("one verdict for each unknown transaction")
-                .map_err(|_| Invalid::Transaction { index, reason: "a signature does not verify" })?,
+            None => Arc::new(
+                fresh
+                    .next()
+                    .expect("one verdict for each unknown transaction")
+                    .map_err(|_| Invalid::Transaction { index, reason: "a signature does not verify" })?,
+            ),
         };
         transactions.push(transaction);
     }
@@ -332,21 +353,25 @@ fn verify_evidence(parent: &Parent<'_>, block: &Block) -> Result<Vec<VerifiedEvi
     Ok(verified)
 }
 
-/// Validates and executes a block that should follow `parent`. Signatures known from `mempool` are not checked again.
+/// Validates and executes a block that should follow `parent`. Signatures of `known` transactions are not checked again.
 ///
 /// # Errors
 /// [`Invalid`] names the first rule that is broken.
 pub fn validate(
     parent: &Parent<'_>,
     block: Arc<Block>,
-    mempool: Option<&Mempool>,
+    known: Known<'_>,
     limits: BlockLimits,
 ) -> Result<Candidate, Invalid> {
     check_header(parent, &block)?;
     if block.transactions.len() > limits.room(parent.recent) || block.evidence.len() > MAX_EVIDENCE {
         return Err(Invalid::TooLarge);
     }
-    let sizes: Vec<usize> = block.transactions.iter().map(|t| encode(t).len()).collect();
+    let known = known.among(&parent.chain, &block);
+    let size = |(known, transaction): (&Option<Arc<VerifiedTransaction>>, &Transaction)| {
+        known.as_ref().map_or_else(|| encode(transaction).len(), |known| known.size())
+    };
+    let sizes: Vec<usize> = known.iter().zip(&block.transactions).map(size).collect();
     if let Some(index) = sizes.iter().position(|size| *size > MAX_TRANSACTION) {
         return Err(Invalid::Transaction { index, reason: "larger than a transaction may be" });
     }
@@ -355,7 +380,7 @@ pub fn validate(
         return Err(Invalid::TooLarge);
     }
     let evidence = verify_evidence(parent, &block)?;
-    let transactions = verify_transactions(parent, &block, mempool)?;
+    let transactions = verify_transactions(parent, &block, known)?;
     let time = block.header.time;
     let mut seen = BTreeSet::new();
     for (index, transaction) in transactions.iter().enumerate() {
@@ -389,6 +414,6 @@ pub fn validate(
     if executed.state_root != block.header.state_root {
         return Err(Invalid::Root { root: "state root" });
     }
-    let ids = transactions.iter().map(VerifiedTransaction::id).collect();
+    let ids = transactions.iter().map(|transaction| transaction.id()).collect();
     Ok(Candidate { block, ids, executed })
 }

@@ -12,7 +12,7 @@ use vostro_types::codec::{CodecError, MAX_BLOCK, decode};
 use vostro_types::transaction::MAX_VALIDITY_MS;
 use vostro_types::{Block, BlockId, Certificate, Genesis, Hash, Height, Receipt, ValidatorSet};
 
-use crate::candidate::{BlockLimits, Candidate, Invalid, MAX_TRANSACTION_RECEIPTS, Parent, validate};
+use crate::candidate::{BlockLimits, Candidate, Invalid, Known, MAX_TRANSACTION_RECEIPTS, Parent, validate};
 use crate::recent::RecentIds;
 
 /// Largest encoded receipts of a block, in bytes: those of its transactions, of the deadlines that fire with it, and room
@@ -127,7 +127,7 @@ impl ChainEnd {
             recent: &self.recent,
             meter: &Unmetered,
         };
-        validate(&parent, block, None, *limits)
+        validate(&parent, block, Known::Nothing, *limits)
     }
 
     /// Moves to a block that was executed here.

@@ -18,7 +18,7 @@ use vostro_types::{
     ValidatorIndex, ValidatorSet, VerifiedEvidence, VerifiedTransaction, View,
 };
 
-use crate::candidate::{BlockLimits, Candidate, Parent, build, validate};
+use crate::candidate::{BlockLimits, Candidate, Known, Parent, build, validate};
 use crate::candidates::Candidates;
 use crate::evidence::EvidencePool;
 use crate::mempool::{Mempool, MempoolLimits};
@@ -27,14 +27,17 @@ use crate::sync::CatchUp;
 use crate::wire::{GossipBatch, MAX_BATCH_BYTES, SyncRequest, batches};
 
 use admission::{Source, Standing};
+use answers::Fetches;
+
+pub use answers::{AnswerEnd, Fetched, MAX_FETCHED_BYTES, check_answer};
 
 /// What waits for a block this long is sent directly to the primary, in case gossip lost it. Milliseconds.
 pub const FORWARD_AFTER_MS: u64 = 500;
-/// While so many decided blocks are not durable yet, catching up asks for no more: they wait in memory, and each read of the
+/// While so many decided blocks are not durable yet, catching up decides no more: they wait in memory, and each read of the
 /// state looks through them.
 pub const MAX_UNDURABLE: usize = 64;
-/// The same in bytes of what these blocks do (receipts and changes to the state): with so many no further block of an answer
-/// is taken. A block of a few kilobytes may do megabytes.
+/// The same in bytes of what these blocks do (receipts and changes to the state). A block of a few kilobytes may do
+/// megabytes.
 pub const MAX_UNDURABLE_BYTES: usize = 64 << 20;
 /// How often undecided messages are repeated, in milliseconds.
 const REBROADCAST_MS: u64 = 250;
@@ -48,6 +51,8 @@ pub struct EngineLimits {
     pub mempool: MempoolLimits,
     /// [`MAX_UNDURABLE_BYTES`], or less.
     pub undurable_bytes: usize,
+    /// [`MAX_FETCHED_BYTES`], or less.
+    pub fetched_bytes: usize,
     /// [`MAX_RECENT_IDS`]. It is a part of what makes a block valid, so no node of a network may have less than the others;
     /// tests have.
     pub recent_ids: usize,
@@ -58,6 +63,7 @@ impl Default for EngineLimits {
         EngineLimits {
             mempool: MempoolLimits::default(),
             undurable_bytes: MAX_UNDURABLE_BYTES,
+            fetched_bytes: MAX_FETCHED_BYTES,
             recent_ids: MAX_RECENT_IDS,
         }
     }
@@ -134,12 +140,19 @@ pub enum Event {
     Connected(ValidatorIndex),
     /// A validator is no longer connected.
     Disconnected(ValidatorIndex),
-    /// The answer to [`Action::Request`]: bytes of a [`SyncResponse`](crate::wire::SyncResponse), or nothing if it failed.
-    SyncAnswer {
+    /// A block of the answer to [`Action::Request`], in its turn, as [`check_answer`] gives it.
+    Fetched {
         /// Who was asked.
         from: ValidatorIndex,
-        /// The bytes.
-        bytes: Option<Vec<u8>>,
+        /// The block.
+        block: Box<Fetched>,
+    },
+    /// The answer to [`Action::Request`] is over.
+    Answered {
+        /// Who was asked.
+        from: ValidatorIndex,
+        /// What [`check_answer`] said of it.
+        end: AnswerEnd,
     },
     /// The time asked for by [`Action::WakeAt`] has come.
     Tick,
@@ -262,7 +275,7 @@ pub enum Action {
         /// Bytes of a [`GossipBatch`].
         bytes: Vec<u8>,
     },
-    /// Ask a validator for decided blocks; answer [`Event::SyncAnswer`].
+    /// Ask a validator for decided blocks; answer [`Event::Fetched`] and [`Event::Answered`].
     Request {
         /// Whom.
         to: ValidatorIndex,
@@ -332,6 +345,7 @@ pub struct Engine {
     evidence: EvidencePool,
     recent: RecentIds,
     sync: CatchUp,
+    fetches: Fetches,
     connected: BTreeSet<ValidatorIndex>,
     tip: (BlockId, Height, Time),
     tree: Tree,
@@ -375,6 +389,7 @@ impl Engine {
             evidence: EvidencePool::default(),
             recent,
             sync: CatchUp::default(),
+            fetches: Fetches::new(limits.fetched_bytes),
             connected: BTreeSet::new(),
             tip: at,
             tree,
@@ -440,7 +455,8 @@ impl Engine {
                 self.connected.remove(&validator);
                 self.input(Input::Disconnected(validator), &mut actions);
             }
-            Event::SyncAnswer { from, bytes } => self.sync_answer(from, bytes, &mut actions),
+            Event::Fetched { from, block } => self.fetched(from, *block),
+            Event::Answered { from, end } => self.answer_ended(from, end, &mut actions),
             Event::Tick => {
                 self.last_wake = None;
                 // The core asks anew for what it still waits for.
@@ -449,6 +465,7 @@ impl Engine {
                 self.forward_stale(&mut actions);
             }
         }
+        self.decide_fetched(&mut actions);
         self.settle_step(&mut actions);
         actions
     }
@@ -671,8 +688,9 @@ impl Engine {
     fn execute(&mut self, block: Arc<Block>, actions: &mut Vec<Action>) -> Input {
         let id = block.id();
         if !self.candidates.contains(&id) {
-            let limits = self.block_limits;
-            match self.with_parent(|parent| validate(parent, block, Some(&self.mempool), limits)) {
+            let (limits, checked) = (self.block_limits, self.fetches.take_checked(&block));
+            let known = checked.map_or(Known::Pool(&self.mempool), Known::All);
+            match self.with_parent(|parent| validate(parent, block, known, limits)) {
                 Ok(candidate) => self.candidates.keep(id, candidate),
                 Err(invalid) => {
                     actions.push(Action::Warn(format!("block {id} is invalid: {invalid}")));
@@ -687,9 +705,15 @@ impl Engine {
     fn commit(&mut self, decided: DecidedBlock, actions: &mut Vec<Action>) -> bool {
         let (block, certificate) = decided.into_parts();
         let id = certificate.block;
-        let known = self.candidates.decide(&id);
-        let limits = self.block_limits;
-        let executed = known.map_or_else(|| self.with_parent(|p| validate(p, block, Some(&self.mempool), limits)), Ok);
+        let candidate = self.candidates.decide(&id);
+        let (limits, checked) = (self.block_limits, self.fetches.take_checked(&block));
+        let executed = match candidate {
+            Some(candidate) => Ok(candidate),
+            None => {
+                let known = checked.map_or(Known::Pool(&self.mempool), Known::All);
+                self.with_parent(|parent| validate(parent, block, known, limits))
+            }
+        };
         let candidate = match executed {
             Ok(candidate) => candidate,
             Err(invalid) => {
@@ -771,16 +795,17 @@ impl Engine {
             self.demanded = demand;
             self.input(Input::Demand(demand), actions);
         }
-        // With no room the next durable block leads on.
-        let room = self.layers.len() < MAX_UNDURABLE && self.has_room_for_effects();
-        if room && let Some((to, request)) = self.sync.next(self.tip.1, &self.connected, self.now) {
+        let (have, room) = (self.fetched_up_to(), self.fetches.has_room());
+        if room && let Some((to, request)) = self.sync.next(have, &self.connected, self.now) {
             actions.push(Action::Request { to, request });
         }
+        // With no room for what it does the next durable block leads on.
+        let fetched = self.may_decide_fetched().then_some(self.now);
         let waits = !self.mempool.is_empty() || self.evidence.is_urgent(self.tip.1.next());
         let forward = waits.then(|| self.now.plus(FORWARD_AFTER_MS));
         let deadline = self.next_deadline.filter(|due| *due > self.now);
-        let retry = self.sync.wake_at(self.tip.1).filter(|_| room);
-        let wake = [self.replica_wake, forward, deadline, retry].into_iter().flatten().min();
+        let retry = self.sync.wake_at(have).filter(|_| room);
+        let wake = [self.replica_wake, forward, deadline, retry, fetched].into_iter().flatten().min();
         if let Some(time) = wake
             && self.last_wake.is_none_or(|last| time < last || last <= self.now)
         {

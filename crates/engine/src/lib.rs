@@ -1,7 +1,7 @@
 //! Mempool, evidence, proposing, execution, catch-up and consensus in one pure value.
 //!
 //! ```text
-//!   events   message · submitted · gossiped · accused · persisted · durable · connected · sync answer · tick
+//!   events   message · submitted · gossiped · accused · persisted · durable · connected · fetched · answered · tick
 //!                                   │
 //!                       Engine::step(now, event)        no clock, socket, disk or thread inside
 //!                                   │
@@ -21,11 +21,11 @@ pub mod recent;
 pub mod sync;
 pub mod wire;
 
-pub use candidate::{BlockLimits, Candidate, Invalid, Parent, validate};
+pub use candidate::{BlockLimits, Candidate, Invalid, Known, Parent, validate};
 pub use chain::{ChainEnd, StoredBlock, Unreadable};
 pub use engine::{
-    Action, Admission, Boot, Committed, Engine, EngineLimits, Event, FORWARD_AFTER_MS, MAX_UNDURABLE,
-    MAX_UNDURABLE_BYTES, Missing, Refusal, Snapshot,
+    Action, Admission, AnswerEnd, Boot, Committed, Engine, EngineLimits, Event, FORWARD_AFTER_MS, Fetched,
+    MAX_FETCHED_BYTES, MAX_UNDURABLE, MAX_UNDURABLE_BYTES, Missing, Refusal, Snapshot, check_answer,
 };
 pub use evidence::EvidencePool;
 pub use mempool::MempoolLimits;

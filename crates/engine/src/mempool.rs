@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use vostro_types::codec::{MAX_TRANSACTION, encode};
+use vostro_types::codec::MAX_TRANSACTION;
 use vostro_types::{AccountId, Time, TxId, VerifiedTransaction};
 
 /// Bounds of the mempool.
@@ -110,7 +110,7 @@ impl Mempool {
         if self.entries.contains_key(&id) {
             return Err(NotInserted::Known);
         }
-        let size = encode(transaction.transaction()).len();
+        let size = transaction.size();
         if size > self.limits.transaction_bytes {
             return Err(NotInserted::TooLarge { bytes: size, limit: self.limits.transaction_bytes });
         }
@@ -151,7 +151,7 @@ impl Mempool {
     /// of two is better is the caller's to judge. False if it does not wait or the caps forbid it.
     pub fn replace(&mut self, transaction: Arc<VerifiedTransaction>) -> bool {
         let Some(entry) = self.entries.get_mut(&transaction.id()) else { return false };
-        let size = encode(transaction.transaction()).len();
+        let size = transaction.size();
         if size > self.limits.transaction_bytes || self.bytes - entry.size + size > self.limits.bytes {
             return false;
         }
@@ -211,6 +211,7 @@ impl Mempool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use vostro_types::codec::encode;
     use vostro_types::transaction::{BODY_VERSION, Confirm, OrderKey};
     use vostro_types::{Action, Body, Hash, Label, Payload, SecretKey};
 

@@ -33,6 +33,8 @@ pub enum Outcome {
 pub struct CatchUp {
     target: Height,
     asked: Option<ValidatorIndex>,
+    /// What the answer to the request has brought so far, if anything can be said of it.
+    brought: Option<Outcome>,
     last: Option<ValidatorIndex>,
     /// How many requests were made.
     requests: u64,
@@ -61,7 +63,7 @@ impl CatchUp {
         self.asked.is_some()
     }
 
-    /// The request to make now, if blocks are missing above `tip` and somebody can be asked.
+    /// The request to make now, if blocks are missing above `tip`, the last that is here, and somebody can be asked.
     pub fn next(
         &mut self,
         tip: Height,
@@ -104,13 +106,20 @@ impl CatchUp {
         others.min_by_key(|v| self.asked_before.get(v).copied().unwrap_or(0))
     }
 
-    /// The request to `peer` ended.
+    /// A part of the answer to the request to `peer` was this; what is forward makes up for everything else.
+    pub fn brought(&mut self, peer: ValidatorIndex, outcome: Outcome) {
+        if self.asked == Some(peer) && self.brought != Some(Outcome::Forward) {
+            self.brought = Some(outcome);
+        }
+    }
+
+    /// The request to `peer` ended: with `outcome`, if nothing can be said of what it brought.
     pub fn ended(&mut self, peer: ValidatorIndex, outcome: Outcome, now: Time) {
         if self.asked != Some(peer) {
             return;
         }
         self.asked = None;
-        match outcome {
+        match self.brought.take().unwrap_or(outcome) {
             Outcome::Forward => {
                 self.nothing.remove(&peer);
             }

@@ -5,7 +5,9 @@ mod net;
 
 use net::*;
 use std::sync::Arc;
-use vostro_engine::candidate::{BlockLimits, Candidate, Invalid, MAX_TRANSACTION_RECEIPTS, Parent, build, validate};
+use vostro_engine::candidate::{
+    BlockLimits, Candidate, Invalid, Known, MAX_TRANSACTION_RECEIPTS, Parent, build, validate,
+};
 use vostro_engine::mempool::{Mempool, MempoolLimits};
 use vostro_engine::recent::{MAX_RECENT_IDS, RecentIds};
 use vostro_execution::{MemState, StateRead, Tree, Unmetered, genesis_state};
@@ -77,9 +79,17 @@ impl Fixture {
     /// The verdict with signatures known from the mempool, and without: they must agree.
     fn verdict(&self, block: Block) -> Result<(), Invalid> {
         let block = Arc::new(block);
-        let with = validate(&self.parent(), block.clone(), Some(&self.pool), LIMITS).map(|_| ());
-        let without = validate(&self.parent(), block, None, LIMITS).map(|_| ());
-        assert_eq!(with, without);
+        let with = validate(&self.parent(), block.clone(), Known::Pool(&self.pool), LIMITS).map(|_| ());
+        let verdict = |known| validate(&self.parent(), block.clone(), known, LIMITS).map(|_| ());
+        assert_eq!(with, verdict(Known::Nothing));
+        let chain = self.genesis.hash();
+        let verified = |t: &Transaction| t.clone().verify(&chain).map(Arc::new);
+        let all: Result<Vec<_>, _> = block.transactions.iter().map(verified).collect();
+        if let Ok(mut all) = all {
+            assert_eq!(with, verdict(Known::All(all.clone())));
+            all.insert(0, verified(&self.net.transfer(201, 202, 1, 77)).unwrap());
+            assert_eq!(with, verdict(Known::All(all)), "those of another block are not believed");
+        }
         with
     }
 
@@ -95,7 +105,7 @@ fn what_is_built_validates() {
     let fixture = Fixture::new();
     let built = fixture.built();
     assert_eq!(built.block.transactions.len(), 2);
-    let again = validate(&fixture.parent(), built.block.clone(), None, LIMITS).unwrap();
+    let again = validate(&fixture.parent(), built.block.clone(), Known::Nothing, LIMITS).unwrap();
     assert_eq!(again.executed.receipts, built.executed.receipts);
     assert_eq!(again.ids, built.ids);
     fixture.changed(|_| {}).unwrap();
@@ -313,7 +323,8 @@ fn evidence_has_its_cap_and_counts_in_the_bytes() {
     let tight = BlockLimits { bytes: size + 1, ..LIMITS };
     let (candidate, _) = build(&fixture.parent(), &fixture.pool, fixture.evidence.clone(), tight, Time(START + 5));
     assert_eq!((candidate.block.evidence.len(), candidate.block.transactions.len()), (1, 0));
-    let verdict = |block: &Arc<Block>, limits| validate(&fixture.parent(), block.clone(), None, limits).map(|_| ());
+    let verdict =
+        |block: &Arc<Block>, limits| validate(&fixture.parent(), block.clone(), Known::Nothing, limits).map(|_| ());
     assert_eq!(verdict(&candidate.block, tight), Ok(()));
     assert_eq!(verdict(&candidate.block, BlockLimits { bytes: size - 1, ..LIMITS }), Err(Invalid::TooLarge));
 }
@@ -329,7 +340,7 @@ fn a_block_makes_no_more_ids_than_may_be_remembered() {
     let built = |recent| build(&fixture.parent(), &fixture.pool, Vec::new(), limits(recent), Time(START + 5)).0;
     assert_eq!([9, 10, 11, 12].map(|recent| built(recent).ids.len()), [0, 1, 2, 2]);
     let verdict = |block: &Arc<Block>, recent| {
-        validate(&fixture.parent(), block.clone(), None, limits(recent)).map(|candidate| candidate.ids.len())
+        validate(&fixture.parent(), block.clone(), Known::Nothing, limits(recent)).map(|candidate| candidate.ids.len())
     };
     let whole = built(11).block;
     assert_eq!(verdict(&whole, 11), Ok(2));
@@ -429,7 +440,8 @@ fn the_receipts_of_the_largest_block_fit_the_block_log() {
     assert_eq!((candidate.ids.len(), dropped.len()), (2, 0));
     assert_eq!(candidate.ids, [batches[0].id(), batches[1].id()]);
     let verdict = |block: &Arc<Block>, receipts| {
-        validate(&fixture.parent(), block.clone(), None, limits(receipts)).map(|candidate| candidate.ids.len())
+        validate(&fixture.parent(), block.clone(), Known::Nothing, limits(receipts))
+            .map(|candidate| candidate.ids.len())
     };
     assert_eq!(verdict(&candidate.block, room), Ok(2));
     assert_eq!(verdict(&candidate.block, sizes[0] + sizes[1]), Ok(2), "the limit itself");
@@ -457,7 +469,7 @@ fn no_block_holds_a_transaction_that_clients_cannot_read() {
     let roomy = BlockLimits { bytes: 1 << 20, ..LIMITS };
     let mut block = (*fixture.built().block).clone();
     block.transactions.push(large.clone());
-    let verdict = validate(&fixture.parent(), Arc::new(block), None, roomy).map(|_| ());
+    let verdict = validate(&fixture.parent(), Arc::new(block), Known::Nothing, roomy).map(|_| ());
     assert_eq!(verdict, Err(Invalid::Transaction { index: 2, reason: "larger than a transaction may be" }));
     let refused = fixture.pool.insert(Arc::new(large.verify(&chain).unwrap()), Time(START));
     assert!(matches!(refused, Err(vostro_engine::mempool::NotInserted::TooLarge { .. })));

@@ -3,10 +3,11 @@
 //! Invariant: the result is a function of state, tree, height, time, evidence and transactions. Nothing is written: the caller
 //! keeps the result or drops it, and the state and tree it started from are as they were.
 
+use std::borrow::Borrow;
+
 use vostro_crypto::{Hash, merkle};
 use vostro_settlement::invariants::{Violation, check_changes};
 use vostro_settlement::{BlockContext, Ledger, Reader};
-use vostro_types::block::transaction_leaf;
 use vostro_types::evidence::evidence_leaf;
 use vostro_types::receipt::measured_receipts_root;
 use vostro_types::{Genesis, Height, Receipt, Time, VerifiedEvidence, VerifiedTransaction};
@@ -58,20 +59,20 @@ pub fn execute(
 }
 
 /// [`execute`], telling `meter` which part is under way.
-pub fn execute_metered(
+pub fn execute_metered<T: Borrow<VerifiedTransaction>>(
     meter: &dyn Meter,
     state: &dyn StateRead,
     tree: &Tree,
     (height, time): (Height, Time),
     evidence: &[VerifiedEvidence],
-    transactions: &[VerifiedTransaction],
+    transactions: &[T],
 ) -> Executed {
     let context = BlockContext { height, time };
     let (receipts, changes, books) = metered(meter, Part::Contract, || {
         let mut overlay = Overlay::with_room(state, transactions.len() * KEYS_OF_A_PAYMENT);
         vostro_settlement::record_evidence(&context, evidence, &mut overlay);
         let mut receipts: Vec<Receipt> =
-            transactions.iter().map(|tx| vostro_settlement::apply(&context, tx, &mut overlay)).collect();
+            transactions.iter().map(|tx| vostro_settlement::apply(&context, tx.borrow(), &mut overlay)).collect();
         receipts.extend(vostro_settlement::fire_deadlines(&context, &mut overlay));
         let differences = overlay.into_differences();
         let books =
@@ -79,7 +80,10 @@ pub fn execute_metered(
         let changes = differences.into_iter().map(|Difference { key, now, .. }| (key, now)).collect();
         (receipts, changes, books)
     });
-    metered(meter, Part::Roots, || roots(tree, changes, books, receipts, evidence, transactions))
+    metered(meter, Part::Roots, || {
+        let leaves: Vec<Hash> = transactions.iter().map(|tx| tx.borrow().leaf()).collect();
+        roots(tree, changes, books, receipts, evidence, &leaves)
+    })
 }
 
 fn roots(
@@ -88,13 +92,12 @@ fn roots(
     books: Result<(), Violation>,
     receipts: Vec<Receipt>,
     evidence: &[VerifiedEvidence],
-    transactions: &[VerifiedTransaction],
+    transactions: &[Hash],
 ) -> Executed {
     let tree = update_tree(tree, &changes);
-    let leaves: Vec<Hash> = transactions.iter().map(|tx| transaction_leaf(tx.transaction())).collect();
     let (receipts_root, receipt_bytes) = measured_receipts_root(&receipts);
     Executed {
-        transactions_root: merkle::root(&leaves),
+        transactions_root: merkle::root(transactions),
         evidence_root: merkle::root(&evidence.iter().map(|e| evidence_leaf(e.evidence())).collect::<Vec<_>>()),
         receipts_root,
         state_root: tree.root(),

@@ -8,6 +8,7 @@ mod samples;
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use vostro_types::block::transaction_leaf;
 use vostro_types::codec::{CodecError, MAX_BLOCK, MAX_TRANSACTION, decode, encode};
 use vostro_types::*;
 
@@ -122,6 +123,10 @@ fn verification_is_the_only_door_and_binds_everything() {
     forged.signatures[0].signature.0[5] ^= 1;
     let verdicts = transaction::verify_all(vec![good.clone(), forged, samples::batch()], &chain);
     assert!(verdicts[0].is_ok() && verdicts[1].is_err() && verdicts[2].is_ok());
+    for verified in verdicts.into_iter().flatten().chain([good.verify(&chain).unwrap()]) {
+        assert_eq!(verified.size(), encode(verified.transaction()).len());
+        assert_eq!(verified.leaf(), transaction_leaf(verified.transaction()));
+    }
 }
 
 #[test]

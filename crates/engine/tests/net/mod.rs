@@ -6,7 +6,9 @@ use std::sync::{Arc, RwLock};
 
 use vostro_consensus::{GuardMark, Record, Tip, To};
 use vostro_engine::wire::{Certified, GossipBatch, SyncRequest, SyncResponse};
-use vostro_engine::{Action, Admission, Boot, Committed, Engine, EngineLimits, Event, RecentIds, Refusal};
+use vostro_engine::{
+    Action, Admission, Boot, Committed, Engine, EngineLimits, Event, RecentIds, Refusal, check_answer,
+};
 use vostro_execution::{MemState, StateRead, Tree, genesis_state};
 use vostro_types::genesis::{ConsensusParameters, FeeSchedule, GENESIS_VERSION, GenesisAccount};
 use vostro_types::transaction::{BODY_VERSION, Deposit, OpenAccount, Transfer};
@@ -144,6 +146,8 @@ pub struct Net {
     pub slow: BTreeMap<usize, Vec<Event>>,
     /// What nodes are started with.
     pub limits: EngineLimits,
+    /// Catch-up requests of all.
+    pub requests: usize,
     next_ticket: u64,
 }
 
@@ -169,6 +173,7 @@ impl Net {
             tamper: BTreeMap::new(),
             slow: BTreeMap::new(),
             limits: EngineLimits::default(),
+            requests: 0,
             next_ticket: 1,
         };
         for at in 0..usize::from(n) {
@@ -309,8 +314,9 @@ impl Net {
                     }
                 }
                 Action::Request { to, request } => {
+                    self.requests += 1;
                     let bytes = self.serve(usize::from(to.0), request);
-                    self.queue.push_back((at, Event::SyncAnswer { from: to, bytes }));
+                    self.answer(at, to, bytes.as_deref());
                 }
                 Action::WakeAt(time) => self.wakes[at] = Some(time),
                 Action::Admitted { ticket, results } => {
@@ -352,6 +358,15 @@ impl Net {
         }
         let transactions = batch.transactions.into_iter().map(|t| t.verify(&chain).unwrap()).collect();
         self.queue.push_back((to, Event::Gossiped { transactions }));
+    }
+
+    /// A node gets these bytes as the answer to a request.
+    pub fn answer(&mut self, at: usize, from: ValidatorIndex, bytes: Option<&[u8]>) {
+        let queue = &mut self.queue;
+        let end = check_answer(bytes, &self.genesis.hash(), &self.genesis.validator_set(), |block| {
+            queue.push_back((at, Event::Fetched { from, block: Box::new(block) }));
+        });
+        queue.push_back((at, Event::Answered { from, end }));
     }
 
     fn serve(&self, at: usize, request: SyncRequest) -> Option<Vec<u8>> {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use vostro_consensus::{Message, Signed, To, Verified};
-use vostro_engine::Event as Input;
 use vostro_engine::wire::{GossipBatch, SyncRequest, SyncResponse};
+use vostro_engine::{Event as Input, check_answer};
 use vostro_types::transaction::verify_all;
 use vostro_types::{Certificate, Evidence, Height, ValidatorIndex, VerifiedEvidence, VerifiedTransaction};
 
@@ -209,7 +209,12 @@ impl World {
         let Some(running) = &mut self.machines[at].running else { return Ok(()) };
         let Some(place) = running.requests.iter().position(|(asked, _)| *asked == number) else { return Ok(()) };
         let (_, from) = running.requests.swap_remove(place);
-        self.step(at, Input::SyncAnswer { from, bytes })
+        let mut blocks = Vec::new();
+        let end = check_answer(bytes.as_deref(), &self.chain, &self.set, |block| blocks.push(Box::new(block)));
+        for block in blocks {
+            self.step(at, Input::Fetched { from, block })?;
+        }
+        self.step(at, Input::Answered { from, end })
     }
 
     /// One of two sides for each machine.

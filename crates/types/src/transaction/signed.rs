@@ -3,10 +3,10 @@
 use bincode::de::Decoder;
 use bincode::error::DecodeError;
 use bincode::{Decode, Encode};
-use vostro_crypto::{Batch, Hash, PublicKey, SecretKey, Signature, sha256, verify};
+use vostro_crypto::{Batch, Hash, PublicKey, SecretKey, Signature, merkle, sha256, verify};
 
 use super::{BODY_VERSION, Body, FxConvert, MAX_SIGNATURES};
-use crate::codec::refuse;
+use crate::codec::{encode, refuse};
 use crate::ids::TxId;
 
 /// A key and its signature.
@@ -84,9 +84,17 @@ pub struct BadSignature {
 pub struct VerifiedTransaction {
     id: TxId,
     transaction: Transaction,
+    leaf: Hash,
+    size: usize,
 }
 
 impl VerifiedTransaction {
+    /// Who calls this has verified the signatures.
+    fn new(id: TxId, transaction: Transaction) -> Self {
+        let bytes = encode(&transaction);
+        VerifiedTransaction { id, transaction, leaf: merkle::leaf(&bytes), size: bytes.len() }
+    }
+
     /// Its id.
     pub fn id(&self) -> TxId {
         self.id
@@ -105,6 +113,16 @@ impl VerifiedTransaction {
     /// The transaction as it travels.
     pub fn transaction(&self) -> &Transaction {
         &self.transaction
+    }
+
+    /// Its leaf in a block's list of transactions, as [`transaction_leaf`](crate::block::transaction_leaf) says.
+    pub fn leaf(&self) -> Hash {
+        self.leaf
+    }
+
+    /// Its encoded length in bytes.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// Gives the transaction back, unverified.
@@ -129,7 +147,7 @@ impl Transaction {
                 verify(&s.key, &bytes, &s.signature).map_err(|_| BadSignature { key: s.key })?;
             }
         }
-        Ok(VerifiedTransaction { id: TxId(sha256(&bytes)), transaction: self })
+        Ok(VerifiedTransaction::new(TxId(sha256(&bytes)), self))
     }
 }
 
@@ -162,7 +180,7 @@ pub fn verify_all(transactions: Vec<Transaction>, chain: &Hash) -> Vec<Result<Ve
     }
     let judge = |(at, (transaction, id))| match bad.get(&at) {
         Some(key) => Err(BadSignature { key: *key }),
-        None => Ok(VerifiedTransaction { id, transaction }),
+        None => Ok(VerifiedTransaction::new(id, transaction)),
     };
     transactions.into_iter().zip(ids).enumerate().map(judge).collect()
 }
