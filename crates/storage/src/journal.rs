@@ -38,16 +38,14 @@ pub struct BlockRecord {
 }
 
 impl BlockRecord {
-    fn encode(block: &[u8], certificate: &[u8], receipts: &[u8]) -> Result<Vec<u8>, StorageError> {
-        let bytes = Self::payload_bytes(block, certificate, receipts)?;
-        let mut out = Vec::with_capacity(bytes);
+    /// What stands before the parts: the lengths of the first two.
+    fn lengths(block: &[u8], certificate: &[u8], receipts: &[u8]) -> Result<[u8; PARTS_HEADER], StorageError> {
+        Self::payload_bytes(block, certificate, receipts)?;
+        let mut lengths = [0; PARTS_HEADER];
         // The sum is at most MAX_RECORD, so each length fits four bytes.
-        out.extend_from_slice(&(block.len() as u32).to_le_bytes());
-        out.extend_from_slice(&(certificate.len() as u32).to_le_bytes());
-        out.extend_from_slice(block);
-        out.extend_from_slice(certificate);
-        out.extend_from_slice(receipts);
-        Ok(out)
+        lengths[..4].copy_from_slice(&(block.len() as u32).to_le_bytes());
+        lengths[4..].copy_from_slice(&(certificate.len() as u32).to_le_bytes());
+        Ok(lengths)
     }
 
     /// Size of the record, if it is within the limit.
@@ -125,8 +123,8 @@ impl BlockLog {
         if height != self.next_height() {
             return Err(StorageError::OutOfOrder { what: "height", expected: self.next_height(), got: height });
         }
-        let payload = BlockRecord::encode(block, certificate, receipts)?;
-        self.log.append(BLOCK_FRAME, &payload).map(|_| ())
+        let lengths = BlockRecord::lengths(block, certificate, receipts)?;
+        self.log.append_parts(BLOCK_FRAME, &[&lengths, block, certificate, receipts]).map(|_| ())
     }
 
     /// Makes everything appended durable and visible to readers.

@@ -48,28 +48,39 @@ pub(crate) fn frame_bytes(length: usize) -> usize {
 }
 
 fn crc(nonce: u64, bytes: &[u8]) -> u32 {
+    crc_of(nonce, &[bytes])
+}
+
+fn crc_of(nonce: u64, parts: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&nonce.to_le_bytes());
-    hasher.update(bytes);
+    parts.iter().for_each(|part| hasher.update(part));
     hasher.finalize()
 }
 
-/// Puts the frame into `out`, replacing what was there. `payload` is at most [`MAX_RECORD`] bytes.
-pub(crate) fn encode(out: &mut Vec<u8>, nonce: u64, kind: u8, sequence: u64, unsynced: u16, payload: &[u8]) {
-    debug_assert!(payload.len() <= MAX_RECORD);
+/// Bytes of a payload that is given in parts.
+pub(crate) fn length_of(parts: &[&[u8]]) -> usize {
+    parts.iter().map(|part| part.len()).sum()
+}
+
+/// Puts the frame into `out`, replacing what was there. The payload, its parts one after the other, is at most [`MAX_RECORD`]
+/// bytes.
+pub(crate) fn encode(out: &mut Vec<u8>, nonce: u64, kind: u8, sequence: u64, unsynced: u16, payload: &[&[u8]]) {
+    let length = length_of(payload);
+    debug_assert!(length <= MAX_RECORD);
     out.clear();
-    out.reserve(frame_bytes(payload.len()));
+    out.reserve(frame_bytes(length));
     out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+    out.extend_from_slice(&(length as u32).to_le_bytes());
     out.extend_from_slice(&sequence.to_le_bytes());
-    out.extend_from_slice(&crc(nonce, payload).to_le_bytes());
+    out.extend_from_slice(&crc_of(nonce, payload).to_le_bytes());
     out.push(kind);
     out.push(0);
     out.extend_from_slice(&unsynced.to_le_bytes());
     let header_crc = crc(nonce, &out[4..FRAME_HEADER]);
     out[..4].copy_from_slice(&header_crc.to_le_bytes());
-    out.extend_from_slice(payload);
-    out.resize(frame_bytes(payload.len()), 0);
+    payload.iter().for_each(|part| out.extend_from_slice(part));
+    out.resize(frame_bytes(length), 0);
 }
 
 fn u32_at(bytes: &[u8; FRAME_HEADER], at: usize) -> u32 {

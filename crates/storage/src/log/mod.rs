@@ -198,17 +198,26 @@ impl Log {
     /// # Errors
     /// [`StorageError::TooLarge`] leaves the log as it was; any other error stops it for good.
     pub fn append(&mut self, kind: u8, payload: &[u8]) -> Result<u64, StorageError> {
+        self.append_parts(kind, &[payload])
+    }
+
+    /// [`Log::append`] of a payload whose parts lie in different places, one after the other.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn append_parts(&mut self, kind: u8, payload: &[&[u8]]) -> Result<u64, StorageError> {
         self.check_running()?;
-        if payload.len() > MAX_RECORD {
-            return Err(StorageError::TooLarge { bytes: payload.len(), limit: MAX_RECORD });
+        let bytes = frame::length_of(payload);
+        if bytes > MAX_RECORD {
+            return Err(StorageError::TooLarge { bytes, limit: MAX_RECORD });
         }
         // Nothing below can be refused because of the caller's data: an error is the device's and is final.
         let result = self.write_frame(kind, payload);
         self.stop_on_error(result)
     }
 
-    fn write_frame(&mut self, kind: u8, payload: &[u8]) -> Result<u64, StorageError> {
-        let need = frame::frame_bytes(payload.len()) as u64;
+    fn write_frame(&mut self, kind: u8, payload: &[&[u8]]) -> Result<u64, StorageError> {
+        let need = frame::frame_bytes(frame::length_of(payload)) as u64;
         if self.unsynced == MAX_UNSYNCED {
             self.sync_active()?;
         }

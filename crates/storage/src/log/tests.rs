@@ -471,7 +471,7 @@ fn bytes_that_imitate_a_frame_inside_a_torn_payload_prove_nothing() {
     // A frame that would prove damage, had this segment written it; with the segment's own nonce it does.
     for (nonce, forged) in [(nonce ^ 1, true), (nonce, false)] {
         let mut inner = Vec::new();
-        frame::encode(&mut inner, nonce, 7, 3, 0, b"inner");
+        frame::encode(&mut inner, nonce, 7, 3, 0, &[b"inner"]);
         let mut payload = vec![b'y'; 40];
         payload.extend_from_slice(&inner);
         payload.resize(600, b'z');
