@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use vostro_consensus::Verdict;
-use vostro_crypto::{Hash, Remembering};
+use vostro_crypto::Hash;
 
 use crate::byzantine::{Habits, TWO_FACED};
 use crate::dice::Dice;
@@ -177,8 +177,6 @@ fn cast(n: usize, f: usize, faults: &Faults, precision: u64, dice: &mut Dice) ->
 /// # Errors
 /// [`Failure`] for the first property that does not hold.
 pub fn simulate(settings: &Settings) -> Result<Outcome, Box<Failure>> {
-    // Every validator checks every signature; whoever signed it here is known to have.
-    let _remembering = Remembering::begin();
     let mut dice = Dice::new(settings.seed ^ 0x5eed_5eed);
     let n = settings.validators.unwrap_or_else(|| *dice.pick(&SIZES));
     let weather = Weather::draw(&settings.faults, &mut dice);

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use vostro_consensus::{Testimony, Verdict};
-use vostro_crypto::Hash;
+use vostro_crypto::{Hash, Remembering};
 use vostro_engine::Event as Input;
 use vostro_storage::disk::Crash;
 use vostro_types::{BlockId, Genesis, Height, Outcome as TxOutcome, SecretKey, Time, ValidatorIndex, ValidatorSet};
@@ -119,6 +119,8 @@ pub struct World {
     tried: BTreeMap<usize, u64>,
     stage: u8,
     stage_began: u64,
+    /// Every validator checks every signature, and all are on this thread.
+    _verdicts: Remembering,
 }
 
 /// What a run of checks gives: nothing, or the property that does not hold.
@@ -186,6 +188,7 @@ impl World {
             tried: BTreeMap::new(),
             stage: 0,
             stage_began: 0,
+            _verdicts: Remembering::begin(),
         }
     }
 

@@ -5,6 +5,11 @@
 //! again gives the same bytes. So one value has one encoding and hashes of encodings identify values.
 #![allow(clippy::disallowed_methods)] // the one place that may call bincode
 
+use std::cell::Cell;
+
+use bincode::enc::write::Writer;
+use bincode::error::EncodeError;
+
 pub use bincode::{Decode, Encode};
 
 /// Largest encoded transaction in bytes.
@@ -71,7 +76,55 @@ fn layout() -> bincode::config::Configuration<bincode::config::LittleEndian, bin
 /// # Panics
 /// Never for the types of this workspace: bincode fails only on foreign `Encode` implementations and on I/O.
 pub fn encode<T: Encode>(value: &T) -> Vec<u8> {
-    bincode::encode_to_vec(value, layout()).expect("encoding to memory cannot fail")
+    let mut short = Short { bytes: SHORT.take(), length: 0 };
+    put(value, &mut short);
+    let encoded = if short.length <= MAX_SHORT {
+        short.bytes.as_slice().to_vec()
+    } else {
+        let mut long = Long(Vec::with_capacity(short.length));
+        put(value, &mut long);
+        long.0
+    };
+    short.bytes.clear();
+    SHORT.set(short.bytes);
+    encoded
+}
+
+fn put<T: Encode>(value: &T, writer: &mut impl Writer) {
+    bincode::encode_into_writer(value, writer, layout()).expect("encoding to memory cannot fail");
+}
+
+/// Longest encoding that is made at once. For a longer one its length is found first, so that it is not moved as it grows.
+const MAX_SHORT: usize = 16 << 10;
+
+thread_local! {
+    /// Room for short encodings, empty between calls; an encoding within another finds none and makes its own.
+    static SHORT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Keeps what is short and counts what is not.
+struct Short {
+    bytes: Vec<u8>,
+    length: usize,
+}
+
+impl Writer for Short {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.length += bytes.len();
+        if self.length <= MAX_SHORT {
+            self.bytes.extend_from_slice(bytes);
+        }
+        Ok(())
+    }
+}
+
+struct Long(Vec<u8>);
+
+impl Writer for Long {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
 }
 
 /// Decodes a value from all of `bytes`, which may be at most `cap` long.
@@ -94,9 +147,9 @@ struct Compared<'a> {
     rest: &'a [u8],
 }
 
-impl bincode::enc::write::Writer for Compared<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
-        self.rest = self.rest.strip_prefix(bytes).ok_or(bincode::error::EncodeError::UnexpectedEnd)?;
+impl Writer for Compared<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.rest = self.rest.strip_prefix(bytes).ok_or(EncodeError::UnexpectedEnd)?;
         Ok(())
     }
 }
@@ -178,5 +231,33 @@ mod tests {
         assert!(decode::<Vec<u64>>(&bytes, 1000).is_err());
         let bytes = (1u64 << 36).to_le_bytes().to_vec();
         assert!(decode::<Vec<u8>>(&bytes, MAX_MESSAGE).is_err());
+    }
+
+    #[test]
+    fn one_encoding_whatever_its_length() {
+        for length in (0..300).chain(MAX_SHORT - 20..MAX_SHORT + 20).chain([MAX_TRANSACTION, MAX_BLOCK]) {
+            let value: Vec<u8> = (0..length).map(|i| i as u8).collect();
+            let encoded = encode(&value);
+            assert_eq!(encoded, [&(length as u64).to_le_bytes(), &*value].concat());
+            assert_eq!(encoded.capacity(), encoded.len(), "nothing is kept that is not needed");
+        }
+    }
+
+    /// Its encoding holds another.
+    struct Nested(Vec<u8>);
+
+    impl Encode for Nested {
+        fn encode<E: bincode::enc::Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+            7u8.encode(encoder)?;
+            encode(&self.0).encode(encoder)
+        }
+    }
+
+    #[test]
+    fn an_encoding_may_hold_another() {
+        for length in [0, 10, MAX_SHORT, 3 * MAX_SHORT] {
+            let inner = encode(&vec![1u8; length]);
+            assert_eq!(encode(&Nested(vec![1; length])), [&[7], &*encode(&inner)].concat());
+        }
     }
 }
