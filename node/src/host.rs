@@ -40,7 +40,8 @@ const _: () = assert!(MAX_BLOCK + MAX_RECEIPTS + (1 << 20) <= MAX_RECORD);
 
 /// Events that may wait for the engine; above it the network and RPC wait. A flood of one peer delays the others' messages
 /// by so many of its own. What the events hold is bounded where it came in: messages by the room of their peer, batches by
-/// their turns at verification, submissions by the bytes of requests that RPC takes in.
+/// their turns at verification, submissions by the bytes of requests that RPC takes in, fetched blocks by the one answer that
+/// they are of.
 pub const EVENT_QUEUE: usize = 512;
 /// Waiting submissions that are handed to the engine as one.
 const COALESCE: usize = 256;

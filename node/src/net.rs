@@ -1,5 +1,5 @@
-//! Between the network and the engine: verifies transactions and evidence off the runtime's threads, serves catch-up, passes the
-//! rest on.
+//! Between the network and the engine: verifies transactions, evidence and answers to catch-up off the runtime's threads, serves
+//! catch-up, passes the rest on.
 //!
 //! Invariant: a batch is forwarded to others only after every signature in it, of transactions and of evidence, verified here.
 
@@ -70,7 +70,8 @@ pub async fn tell(engine: &Sender<Msg>, mut msg: Msg) -> bool {
     }
 }
 
-/// Verifies transactions and evidence on threads made for work that blocks, as many at a time as there are processors.
+/// Verifies transactions and evidence on threads made for work that blocks, as many batches at a time as there are processors; and
+/// beside them the answer to the one request that is under way.
 #[derive(Clone)]
 pub struct Verifier {
     chain: Hash,
@@ -102,15 +103,17 @@ impl Verifier {
         judged.expect("verification does not panic")
     }
 
-    /// Reads the answer to a request and hands on its blocks, each when it is verified. Blocks while the engine's queue is full.
+    /// Reads the answer to a request and hands on its blocks, each when it is verified. The thread waits while the engine's queue is
+    /// full.
     fn answer(&self, id: RequestId, bytes: Option<Vec<u8>>, engine: &Sender<Msg>) {
         let (end, time) = timed(|| {
-            check_answer(bytes.as_deref(), &self.chain, &self.validators, |block| {
-                // An engine that is gone needs no blocks.
-                let _ = engine.send(Msg::Fetched { id, block: Box::new(block) });
+            // An engine that is gone needs no more blocks.
+            check_answer(bytes, &self.chain, &self.validators, |block| {
+                engine.send(Msg::Fetched { id, block: Box::new(block) }).is_ok()
             })
         });
         self.metrics.used(Part::Verify, time);
+        // Nor does it need to know how it ended.
         let _ = engine.send(Msg::Answered { id, end });
     }
 

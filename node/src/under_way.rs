@@ -13,7 +13,7 @@ use vostro_engine::wire::MAX_SYNC_BLOCKS;
 pub const MAX_WRITES: usize = 1024;
 /// The same in bytes: with so many the engine takes no events, only reports.
 pub const MAX_WRITE_BYTES: usize = 64 << 20;
-/// Most writes that one event leads to: the blocks of an answer to a catch-up request, and what the core signs after them.
+/// More writes than one event leads to: many blocks, where it decides one or two, and what the core signs after them.
 const MAX_STEP_WRITES: usize = MAX_SYNC_BLOCKS + 2 * MAX_UNPERSISTED;
 /// Reports that may wait for the engine.
 pub const REPORTS: usize = MAX_WRITES + MAX_STEP_WRITES;

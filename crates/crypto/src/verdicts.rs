@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::key::PublicKey;
 use crate::signature::Signature;
 
-/// Most verdicts that a thread remembers; it forgets all before it takes one more. At most 4 MiB.
+/// Most verdicts of a kind that a thread remembers; it forgets all of them before it takes one more. At most about 10 MiB.
 pub const MAX_VERDICTS: usize = 1 << 16;
 
 thread_local! {
@@ -30,7 +30,8 @@ struct Good {
     keys: BTreeSet<PublicKey>,
 }
 
-/// While it lives, this thread remembers good verdicts. Ends on the thread on which it began.
+/// While it lives, this thread remembers good verdicts. Ends on the thread on which it began; of two there the first to end makes
+/// it forget for both.
 #[must_use = "the thread forgets when this is dropped"]
 pub struct Remembering(PhantomData<*const ()>);
 
@@ -95,7 +96,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::key::SecretKey;
-    use crate::signature::{Batch, verify};
+    use crate::signature::{Batch, challenge, verify};
 
     /// Both ways of checking `signature`, alone and in a batch behind a good one.
     fn verdicts(key: &PublicKey, message: &[u8], signature: &Signature) -> (bool, Result<(), Vec<usize>>) {
@@ -115,7 +116,6 @@ mod tests {
         // The second time, and that of a thread which signed it, come from memory.
         assert_eq!(verdicts(&key, message, &good), (true, Ok(())));
         assert_eq!(verdicts(&key, message, &secret.sign(message)), (true, Ok(())));
-        assert!(wanted());
         for bit in 0..512 {
             let mut forged = good;
             forged.0[bit / 8] ^= 1 << (bit % 8);
@@ -128,6 +128,29 @@ mod tests {
         }
         let stranger = SecretKey::from_seed([8; 32]).public();
         assert_eq!(verdicts(&stranger, message, &good), (false, Err(vec![1])));
+    }
+
+    #[test]
+    fn what_was_signed_or_found_good_is_remembered() {
+        let secret = SecretKey::from_seed([7; 32]);
+        let (key, message) = (secret.public(), b"paid 10.00".as_slice());
+        let good = secret.sign(message);
+        let checks: [&dyn Fn(); 3] = [
+            &|| verify(&key, message, &good).unwrap(),
+            &|| {
+                let mut batch = Batch::new();
+                batch.push(&key, message, &good);
+                batch.verify().unwrap();
+            },
+            &|| assert_eq!(secret.sign(message), good),
+        ];
+        for check in checks {
+            let _remembering = Remembering::begin();
+            let knows = || knows_signature(&key, &good, &challenge(&key, message, &good));
+            assert!(!knows());
+            check();
+            assert!(knows());
+        }
     }
 
     #[test]

@@ -256,7 +256,10 @@ impl Engine {
                 // The core asks anew for what it still waits for.
                 self.replica_wake = self.replica_wake.filter(|time| *time > now);
                 self.input(Input::Tick, &mut actions);
-                self.forward_stale(&mut actions);
+                // While ticks come to decide what was fetched, others care for what waits here.
+                if !self.may_decide_fetched() {
+                    self.forward_stale(&mut actions);
+                }
             }
         }
         self.decide_fetched(&mut actions);
@@ -482,9 +485,8 @@ impl Engine {
     fn execute(&mut self, block: Arc<Block>, actions: &mut Vec<Action>) -> Input {
         let id = block.id();
         if !self.candidates.contains(&id) {
-            let (limits, checked) = (self.block_limits, self.fetches.take_checked(&block));
-            let known = checked.map_or(Known::Pool(&self.mempool), Known::All);
-            match self.with_parent(|parent| validate(parent, block, known, limits)) {
+            let limits = self.block_limits;
+            match self.with_parent(|parent| validate(parent, block, Known::Pool(&self.mempool), limits)) {
                 Ok(candidate) => self.candidates.keep(id, candidate),
                 Err(invalid) => {
                     actions.push(Action::Warn(format!("block {id} is invalid: {invalid}")));

@@ -92,12 +92,12 @@ fn roots(
     books: Result<(), Violation>,
     receipts: Vec<Receipt>,
     evidence: &[VerifiedEvidence],
-    transactions: &[Hash],
+    leaves: &[Hash],
 ) -> Executed {
     let tree = update_tree(tree, &changes);
     let (receipts_root, receipt_bytes) = measured_receipts_root(&receipts);
     Executed {
-        transactions_root: merkle::root(transactions),
+        transactions_root: merkle::root(leaves),
         evidence_root: merkle::root(&evidence.iter().map(|e| evidence_leaf(e.evidence())).collect::<Vec<_>>()),
         receipts_root,
         state_root: tree.root(),

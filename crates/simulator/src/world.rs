@@ -35,6 +35,7 @@ enum Event {
     Written { at: usize, life: u64 },
     Wake { at: usize, life: u64 },
     Unanswered { at: usize, life: u64, number: u64 },
+    Checked { at: usize, life: u64, input: Input },
     Restart { at: usize },
     Gone { at: usize, other: usize },
     Clients,
@@ -300,7 +301,8 @@ impl World {
                 self.step(at, Input::Tick)
             }
             Event::Unanswered { at, life, number } if self.machines[at].life == life => self.answered(at, number, None),
-            Event::Written { .. } | Event::Wake { .. } | Event::Unanswered { .. } => Ok(()),
+            Event::Checked { at, life, input } if self.machines[at].life == life => self.step(at, input),
+            Event::Written { .. } | Event::Wake { .. } | Event::Unanswered { .. } | Event::Checked { .. } => Ok(()),
             Event::Restart { at } => self.boot(at),
             Event::Gone { at, other } if self.machines[other].running.is_none() => {
                 let gone = self.machines[other].validator;

@@ -8,7 +8,8 @@
 //!   the engine    waits in Fetches ─▶ decided, a block a step, while there is room for what they do
 //! ```
 //!
-//! So a block is verified while the one before it is executed, and the next request is under way meanwhile.
+//! So a block is verified while the one before it is executed. Where blocks wait for a slow disk the next answer is fetched
+//! meanwhile.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,7 +24,8 @@ use crate::wire::{MAX_SYNC_BLOCKS, MAX_SYNC_BYTES, SyncResponse};
 
 use super::{Action, Engine, MAX_UNDURABLE};
 
-/// While fetched blocks of so many bytes wait to be decided, no more are asked for.
+/// While fetched blocks of so many encoded bytes, certificates included, wait to be decided, no more are asked for. In memory they
+/// take a few times as much.
 pub const MAX_FETCHED_BYTES: usize = MAX_SYNC_BYTES / 2;
 
 /// A block of an answer: decided, as its certificate shows, and its transactions verified.
@@ -52,32 +54,42 @@ pub enum AnswerEnd {
     False(String),
 }
 
-/// Reads the bytes of a [`SyncResponse`], or what came in its place, and hands on the blocks before the first false one. Needs no
-/// engine, and takes most of the time that catching up takes beside executing.
+/// Reads the bytes of a [`SyncResponse`], or what came in its place, and hands on the blocks before the first false one, each when it
+/// is verified, until `fetched` wants no more. Chain and validators are the engine's.
 pub fn check_answer(
-    bytes: Option<&[u8]>,
+    bytes: Option<Vec<u8>>,
     chain: &Hash,
     validators: &ValidatorSet,
-    mut fetched: impl FnMut(Fetched),
+    mut fetched: impl FnMut(Fetched) -> bool,
 ) -> AnswerEnd {
     let Some(bytes) = bytes else { return AnswerEnd::Missing };
-    let blocks = match SyncResponse::from_bytes(bytes) {
+    let blocks = match SyncResponse::from_bytes(&bytes) {
         Ok(response) => response.blocks,
         Err(error) => return AnswerEnd::False(format!("sync: {error}")),
     };
+    drop(bytes);
     if blocks.len() > MAX_SYNC_BLOCKS {
         return AnswerEnd::False(format!("sync: {} blocks, more than were asked for", blocks.len()));
     }
+    let mut before: Option<Height> = None;
     for certified in blocks {
+        let height = certified.block.header.height;
+        if let Some(before) = before.replace(height)
+            && height != before.next()
+        {
+            return AnswerEnd::False(format!("sync: block {height} follows block {before}"));
+        }
         let decided = match DecidedBlock::verify(certified.block, certified.certificate, chain, validators) {
             Ok(decided) => decided,
             Err(error) => return AnswerEnd::False(format!("sync: {error}")),
         };
         let block = decided.block();
-        let bytes = encode(&**block).len();
+        let bytes = encode(&**block).len() + encode(decided.certificate()).len();
         let transactions = verify_all(block.transactions.clone(), chain);
         let transactions = transactions.into_iter().map(|verdict| verdict.map(Arc::new)).collect::<Result<_, _>>().ok();
-        fetched(Fetched { decided, transactions, bytes });
+        if !fetched(Fetched { decided, transactions, bytes }) {
+            break;
+        }
     }
     AnswerEnd::Whole
 }
@@ -166,7 +178,7 @@ impl Engine {
 
     /// Decides the next fetched block, if there is room for what it does.
     pub(super) fn decide_fetched(&mut self, actions: &mut Vec<Action>) {
-        if !self.has_room_for_effects() {
+        if !self.may_decide_fetched() {
             return;
         }
         let Some(Fetched { decided, transactions, .. }) = self.fetches.after(self.tip.1) else { return };

@@ -316,7 +316,7 @@ impl Net {
                 Action::Request { to, request } => {
                     self.requests += 1;
                     let bytes = self.serve(usize::from(to.0), request);
-                    self.answer(at, to, bytes.as_deref());
+                    self.answer(at, to, bytes);
                 }
                 Action::WakeAt(time) => self.wakes[at] = Some(time),
                 Action::Admitted { ticket, results } => {
@@ -361,10 +361,11 @@ impl Net {
     }
 
     /// A node gets these bytes as the answer to a request.
-    pub fn answer(&mut self, at: usize, from: ValidatorIndex, bytes: Option<&[u8]>) {
+    pub fn answer(&mut self, at: usize, from: ValidatorIndex, bytes: Option<Vec<u8>>) {
         let queue = &mut self.queue;
         let end = check_answer(bytes, &self.genesis.hash(), &self.genesis.validator_set(), |block| {
             queue.push_back((at, Event::Fetched { from, block: Box::new(block) }));
+            true
         });
         queue.push_back((at, Event::Answered { from, end }));
     }

@@ -209,12 +209,19 @@ impl World {
         let Some(running) = &mut self.machines[at].running else { return Ok(()) };
         let Some(place) = running.requests.iter().position(|(asked, _)| *asked == number) else { return Ok(()) };
         let (_, from) = running.requests.swap_remove(place);
+        let life = self.machines[at].life;
         let mut blocks = Vec::new();
-        let end = check_answer(bytes.as_deref(), &self.chain, &self.set, |block| blocks.push(Box::new(block)));
-        for block in blocks {
-            self.step(at, Input::Fetched { from, block })?;
+        let end = check_answer(bytes, &self.chain, &self.set, |block| {
+            blocks.push(Input::Fetched { from, block: Box::new(block) });
+            true
+        });
+        // Verifying takes time, in which other things happen.
+        let mut time = self.now;
+        for input in blocks.into_iter().chain([Input::Answered { from, end }]) {
+            time += self.dice.between(0, 3);
+            self.at(time, Event::Checked { at, life, input });
         }
-        self.step(at, Input::Answered { from, end })
+        Ok(())
     }
 
     /// One of two sides for each machine.
