@@ -94,6 +94,8 @@ pub struct Batch {
 
 /// A signature with its [`challenge`].
 struct Item {
+    /// How many were pushed before it.
+    place: usize,
     key: PublicKey,
     signature: Signature,
     challenge: Scalar,
@@ -107,7 +109,8 @@ impl Batch {
 
     /// Adds a signature; its index is the number of earlier pushes.
     pub fn push(&mut self, key: &PublicKey, message: &[u8], signature: &Signature) {
-        self.items.push(Item { key: *key, signature: *signature, challenge: challenge(key, message, signature) });
+        let challenge = challenge(key, message, signature);
+        self.items.push(Item { place: self.items.len(), key: *key, signature: *signature, challenge });
     }
 
     /// How many signatures were pushed.
@@ -124,15 +127,14 @@ impl Batch {
     ///
     /// # Errors
     /// The indices of those that do not verify, in order; never empty.
-    pub fn verify(self) -> Result<(), Vec<usize>> {
-        let (places, items): (Vec<usize>, Vec<Item>) =
-            self.items.into_iter().enumerate().filter(|(_, item)| !item.is_known()).unzip();
-        if items.is_empty() || holds(&items) {
-            items.iter().for_each(Item::keep);
+    pub fn verify(mut self) -> Result<(), Vec<usize>> {
+        self.items.retain(|item| !item.is_known());
+        if self.items.is_empty() || holds(&self.items) {
+            self.items.iter().for_each(Item::keep);
             return Ok(());
         }
-        let fails = |at: &usize| !holds(&items[*at..=*at]);
-        let bad: Vec<usize> = (0..items.len()).filter(fails).map(|at| places[at]).collect();
+        let fails = |item: &&Item| !holds(std::slice::from_ref(*item));
+        let bad: Vec<usize> = self.items.iter().filter(fails).map(|item| item.place).collect();
         // A sum that is not zero has a part that is not; should they ever differ, the parts stand.
         if bad.is_empty() { Ok(()) } else { Err(bad) }
     }
@@ -152,7 +154,7 @@ impl Item {
 /// High-speed high-security signatures §5, with the cofactor). All z·k of one key add up to one factor of its point.
 fn holds(items: &[Item]) -> bool {
     let mut seed = Hasher::new(Domain::BatchSeed);
-    for Item { key, signature, challenge } in items {
+    for Item { key, signature, challenge, .. } in items {
         seed.update(&key.0).update(&signature.0).update(challenge.as_bytes());
     }
     let mut weights = ChaCha20Rng::from_seed(seed.finish().0);
@@ -161,7 +163,7 @@ fn holds(items: &[Item]) -> bool {
     let mut of_keys: Vec<Scalar> = Vec::with_capacity(items.len());
     let mut places = BTreeMap::new();
     let (mut rs, mut of_rs) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
-    for Item { key, signature, challenge } in items {
+    for Item { key, signature, challenge, .. } in items {
         let Some(s) = Option::<Scalar>::from(Scalar::from_canonical_bytes(signature.s())) else { return false };
         let Some(r) = CompressedEdwardsY(signature.r()).decompress() else { return false };
         let mut weight = [0; 16];

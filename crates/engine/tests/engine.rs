@@ -20,6 +20,17 @@ fn funded() -> Net {
     net
 }
 
+/// The same four, of which 3 went down before so many payments of user 1 to user 2, each in a block of its own.
+fn without_3(payments: u64, units: u64) -> Net {
+    let mut net = funded();
+    net.kill(3);
+    for salt in 0..payments {
+        net.submit(0, vec![net.transfer(201, 202, units, salt)]);
+        net.run(1500);
+    }
+    net
+}
+
 #[test]
 fn payments_handed_in_anywhere_settle_everywhere_once() {
     let mut net = funded();
@@ -166,12 +177,7 @@ fn a_crashed_primary_costs_a_view_and_no_payment() {
 
 #[test]
 fn a_node_that_was_away_catches_up_from_certified_blocks() {
-    let mut net = funded();
-    net.kill(3);
-    for salt in 0..30 {
-        net.submit(0, vec![net.transfer(201, 202, 10, salt)]);
-        net.run(1500);
-    }
+    let mut net = without_3(30, 10);
     assert!(net.height(0) > net.height(3) + 10);
     net.boot(3);
     net.run(15_000);
@@ -198,12 +204,7 @@ fn a_liar_costs_one_request_and_is_set_aside() {
         },
     ];
     for lie in lies {
-        let mut net = funded();
-        net.kill(3);
-        for salt in 0..8 {
-            net.submit(0, vec![net.transfer(201, 202, 10, salt)]);
-            net.run(1500);
-        }
+        let mut net = without_3(8, 10);
         // Two of three peers lie; the third is enough.
         net.tamper.insert(0, lie);
         net.tamper.insert(1, lie);
@@ -219,12 +220,7 @@ fn a_liar_costs_one_request_and_is_set_aside() {
 /// Everybody lies about the fourth block of every answer.
 #[test]
 fn blocks_before_a_false_one_count() {
-    let mut net = funded();
-    net.kill(3);
-    for salt in 0..20 {
-        net.submit(0, vec![net.transfer(201, 202, 1, salt)]);
-        net.run(1500);
-    }
+    let mut net = without_3(20, 1);
     for at in 0..3 {
         net.tamper.insert(at, |response| {
             if let Some(fourth) = response.blocks.get_mut(3) {
@@ -242,12 +238,7 @@ fn blocks_before_a_false_one_count() {
 /// What waits is decided when the disk has made room, whether anything else happens or not.
 #[test]
 fn fetched_blocks_need_nothing_but_room() {
-    let mut net = funded();
-    net.kill(3);
-    for salt in 0..100 {
-        net.submit(0, vec![net.transfer(201, 202, 1, salt)]);
-        net.run(1500);
-    }
+    let mut net = without_3(100, 1);
     let goal = net.height(0);
     net.slow.insert(3, Vec::new());
     net.boot(3);
@@ -439,12 +430,7 @@ fn peers_that_have_nothing_yet_are_asked_again_soon() {
 fn a_slow_disk_slows_down_catching_up() {
     use vostro_engine::MAX_UNDURABLE;
     const AT_A_TIME: usize = 40;
-    let mut net = funded();
-    net.kill(3);
-    for salt in 0..200 {
-        net.submit(0, vec![net.transfer(201, 202, 1, salt)]);
-        net.run(1500);
-    }
+    let mut net = without_3(200, 1);
     let (before, goal) = (net.height(3), net.height(0));
     assert!(goal > before + 150);
     for at in 0..3 {
@@ -468,12 +454,7 @@ fn a_slow_disk_slows_down_catching_up() {
 /// Blocks of a few hundred bytes may do megabytes, which wait in memory until the disk has them.
 #[test]
 fn what_blocks_do_is_bounded_while_the_disk_is_slow() {
-    let mut net = funded();
-    net.kill(3);
-    for salt in 0..60 {
-        net.submit(0, vec![net.transfer(201, 202, 1, salt)]);
-        net.run(1500);
-    }
+    let mut net = without_3(60, 1);
     let before = net.height(3);
     assert!(net.height(0) > before + 50);
     net.limits.undurable_bytes = 4_000;
@@ -497,12 +478,7 @@ fn what_blocks_do_is_bounded_while_the_disk_is_slow() {
 #[test]
 fn an_answer_has_no_more_blocks_than_were_asked_for() {
     use vostro_engine::wire::MAX_SYNC_BLOCKS;
-    let mut net = funded();
-    net.kill(3);
-    for salt in 0..5 {
-        net.submit(0, vec![net.transfer(201, 202, 1, salt)]);
-        net.run(1500);
-    }
+    let mut net = without_3(5, 1);
     let before = net.height(3);
     for at in 0..3 {
         net.tamper.insert(at, |response| {
