@@ -23,6 +23,8 @@ use crate::index::index_changes;
 
 /// Entries of the state read at once while the tree is rebuilt.
 const SCAN_CHUNK: usize = 4096;
+/// So many of these chunks are read ahead of hashing.
+const CHUNKS_AHEAD: usize = 4;
 /// How long a killed process may take to let go of its home: the kernel finishes its writes first.
 const LOCK_WITHIN: Duration = Duration::from_secs(2);
 
@@ -208,15 +210,25 @@ fn stored_block(blocks: &BlockReader, height: u64) -> Result<StoredBlock> {
     Ok(decode_record(&blocks.block(height)?.ok_or_else(|| eyre!("block {height} is missing from the log"))?)?)
 }
 
-/// The tree of a state, from all its entries.
+/// The tree of a state, from all its entries. One thread reads while the other hashes.
+///
+/// # Panics
+/// When the state cannot be read.
 pub fn tree_of(state: &ExecutionState) -> Tree {
-    let mut from = Vec::new();
-    let mut entries = std::iter::from_fn(move || {
-        let chunk = state.scan(&from, &[], SCAN_CHUNK);
-        let (last, _) = chunk.last()?;
-        from.clone_from(last);
-        from.push(0);
-        Some(chunk)
-    });
-    rebuild_tree(entries.by_ref().flatten())
+    std::thread::scope(|scope| {
+        let (chunks, entries) = crossbeam_channel::bounded(CHUNKS_AHEAD);
+        scope.spawn(move || {
+            let mut from = Vec::new();
+            loop {
+                let chunk = state.scan(&from, &[], SCAN_CHUNK);
+                let Some((last, _)) = chunk.last() else { return };
+                from.clone_from(last);
+                from.push(0);
+                if chunks.send(chunk).is_err() {
+                    return;
+                }
+            }
+        });
+        rebuild_tree(entries.into_iter().flatten())
+    })
 }

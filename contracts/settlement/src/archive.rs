@@ -29,7 +29,8 @@ pub(crate) fn perform(call: &Call<'_>, action: &ArchiveOrders, ledger: &mut dyn 
     if !(1..=MAX_ARCHIVED).contains(&action.orders.len()) || distinct.len() != action.orders.len() {
         return Err(refuse::malformed("orders"));
     }
-    let parameters = crate::read::parameters(reader);
+    let network = crate::read::network(reader);
+    let parameters = &network.parameters;
     let mut archived = Vec::new();
     for order_id in &action.orders {
         let key = OrderKey { platform: call.sender, order_id: order_id.clone() };
@@ -39,7 +40,7 @@ pub(crate) fn perform(call: &Call<'_>, action: &ArchiveOrders, ledger: &mut dyn 
         }
         let order = orders::find(reader, &key)?;
         let state = machine::next(reader, &order, Trigger::Archive)?;
-        check(reader, &parameters, call.context.time, &key, &order)?;
+        check(reader, parameters, call.context.time, &key, &order)?;
         let body = Placement::digest_of(&key, &order);
         let tx = order.tx;
         archived.push((key, Archived { tx, body, digest: digest(&Order { state, ..order }), state }));

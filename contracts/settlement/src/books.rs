@@ -5,13 +5,12 @@
 //! nothing that follows can fail. Every movement leaves a posting.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use vostro_types::receipt::Bucket;
 use vostro_types::{AccountId, AccountStatus, Amount, AssetCode, Event, Posting};
 
 use crate::ledger::{Ledger, Reader};
-use crate::model::{AccountHead, Balance, Network, Receivable};
+use crate::model::{AccountHead, Balance, Receivable};
 use crate::rejection::{About, Rejection, refuse};
 use crate::tables::{ACCOUNTS, BALANCES, RECEIVABLES};
 
@@ -40,7 +39,6 @@ pub(crate) struct Books {
     balances: BTreeMap<(AccountId, AssetCode), Entry>,
     heads: BTreeMap<AccountId, AccountHead>,
     receivables: BTreeMap<(AccountId, AssetCode), Vec<Receivable>>,
-    network: Option<Rc<Network>>,
     pub(crate) effects: Effects,
 }
 
@@ -59,17 +57,13 @@ impl Books {
         Some(head)
     }
 
-    /// Lets the rest of the action see an account with another status.
+    /// Lets the rest of the action see an account as it is known already, or with another status.
     pub(crate) fn set_head(&mut self, account: AccountId, head: AccountHead) {
         self.heads.insert(account, head);
     }
 
     fn status(&mut self, reader: &dyn Reader, account: AccountId) -> AccountStatus {
         self.head(reader, account).expect("accounts named in state exist").status
-    }
-
-    pub(crate) fn network(&mut self, reader: &dyn Reader) -> Rc<Network> {
-        self.network.get_or_insert_with(|| Rc::new(crate::read::network(reader))).clone()
     }
 
     fn entry(&mut self, reader: &dyn Reader, account: AccountId, asset: AssetCode) -> &mut Entry {
@@ -164,7 +158,7 @@ impl Books {
         if self.status(reader, account) != AccountStatus::Closed {
             return account;
         }
-        let network = self.network(reader);
+        let network = crate::read::network(reader);
         network.suspense.unwrap_or(network.fee_account)
     }
 

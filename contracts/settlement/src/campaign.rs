@@ -58,7 +58,8 @@ pub(crate) fn create(call: &Call<'_>, action: &CreateCampaign, ledger: &mut dyn 
     }
     let weights: Vec<u64> = action.sponsors.iter().map(|s| s.share.parts().into()).collect();
     let parts = allocate(action.budget, &weights).expect("the shares sum to one");
-    let parameters = crate::read::parameters(reader);
+    let network = crate::read::network(reader);
+    let parameters = &network.parameters;
     let mut books = Books::default();
     let (mut sponsors, mut outflows) = (Vec::with_capacity(parts.len()), Vec::with_capacity(parts.len()));
     for (Sponsor { account, share }, budget) in action.sponsors.iter().copied().zip(parts) {
@@ -67,7 +68,7 @@ pub(crate) fn create(call: &Call<'_>, action: &CreateCampaign, ledger: &mut dyn 
         if account != platform && !call.signed_by(reader, account) {
             return Err(refuse::threshold("sponsor"));
         }
-        outflows.push(limits::outflow(call.context, reader, &parameters, account, &head, asset, budget)?);
+        outflows.push(limits::outflow(call.context, reader, parameters, account, &head, asset, budget)?);
         books.debit(reader, account, asset, budget, "sponsor")?;
         sponsors.push(Sponsorship { account, share, budget, spent: Amount::ZERO, returned: Amount::ZERO });
     }

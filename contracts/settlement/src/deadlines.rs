@@ -21,19 +21,22 @@ pub enum Due {
 }
 
 impl KeyPart for Due {
+    /// An order, which is the longest.
+    const MAX: usize = 1 + <OrderKey as KeyPart>::MAX;
+
     fn write(&self, out: &mut KeyBytes) {
         match self {
             Due::Order(order) => {
-                out.push(1);
+                out.push(&[1]);
                 order.write(out);
             }
             Due::Window(asset, window) => {
-                out.push(2);
+                out.push(&[2]);
                 asset.write(out);
                 window.write(out);
             }
             Due::Campaign(platform, campaign) => {
-                out.push(3);
+                out.push(&[3]);
                 platform.write(out);
                 campaign.write(out);
             }

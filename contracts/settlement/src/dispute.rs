@@ -29,7 +29,8 @@ pub(crate) fn open(call: &Call<'_>, action: &OpenDispute, ledger: &mut dyn Ledge
         return Ok(Done::Replayed(old.tx));
     }
     let to = machine::next(reader, &order, Trigger::OpenDispute)?;
-    let parameters = crate::read::parameters(reader);
+    let network = crate::read::network(reader);
+    let parameters = &network.parameters;
     let entitlement = orders::entitlement(reader, key, &order);
     if now > orders::sold_at(&order, entitlement.as_ref()).plus(parameters.dispute_ms) {
         return Err(refuse::deadline("order"));
@@ -96,8 +97,9 @@ pub(crate) fn resolve(call: &Call<'_>, action: &Resolve, ledger: &mut dyn Ledger
         orders::close(call.context, key, &mut order, &mut books, ledger);
     }
     if !amount.is_zero() {
-        let parameters = crate::read::parameters(&*ledger);
-        fees::refunded(call.context, &parameters, key.platform, order.asset, amount, &mut books, ledger);
+        let network = crate::read::network(&*ledger);
+        let parameters = &network.parameters;
+        fees::refunded(call.context, parameters, key.platform, order.asset, amount, &mut books, ledger);
     }
     ORDERS.put(ledger, key, &order);
     Ok(Done::Applied(books.commit(ledger)))

@@ -16,6 +16,8 @@ use crate::tables::EVIDENCE;
 pub type Accused = (Epoch, ValidatorIndex);
 
 impl KeyPart for Epoch {
+    const MAX: usize = <u32 as KeyPart>::MAX;
+
     fn write(&self, out: &mut KeyBytes) {
         self.0.write(out);
     }
@@ -26,8 +28,10 @@ impl KeyPart for Epoch {
 }
 
 impl KeyPart for ValidatorIndex {
+    const MAX: usize = 2;
+
     fn write(&self, out: &mut KeyBytes) {
-        out.extend_from_slice(&self.0.to_be_bytes());
+        out.push(&self.0.to_be_bytes());
     }
 
     fn read(bytes: &mut &[u8]) -> Option<Self> {
@@ -36,11 +40,13 @@ impl KeyPart for ValidatorIndex {
 }
 
 impl KeyPart for EvidenceKind {
+    const MAX: usize = 1;
+
     fn write(&self, out: &mut KeyBytes) {
         out.push(match self {
-            EvidenceKind::Votes => 1,
-            EvidenceKind::Proposals => 2,
-            EvidenceKind::Forgotten => 3,
+            EvidenceKind::Votes => &[1],
+            EvidenceKind::Proposals => &[2],
+            EvidenceKind::Forgotten => &[3],
         });
     }
 
@@ -55,6 +61,8 @@ impl KeyPart for EvidenceKind {
 }
 
 impl KeyPart for EvidenceKey {
+    const MAX: usize = <(Epoch, ValidatorIndex, EvidenceKind, u64) as KeyPart>::MAX;
+
     fn write(&self, out: &mut KeyBytes) {
         (self.epoch, self.validator, self.kind).write(out);
         self.height.0.write(out);

@@ -59,9 +59,10 @@ pub(crate) fn perform(call: &Call<'_>, action: &FxConvert, ledger: &mut dyn Ledg
     }
     open_account(reader, quote.spread_to, "spread_to")?;
     let pays = quote.takes.add(quote.spread).map_err(|_| refuse::overflow("spread"))?;
-    let parameters = crate::read::parameters(reader);
+    let network = crate::read::network(reader);
+    let parameters = &network.parameters;
     let flow =
-        |account, head, asset, amount| limits::outflow(call.context, reader, &parameters, account, head, asset, amount);
+        |account, head, asset, amount| limits::outflow(call.context, reader, parameters, account, head, asset, amount);
     let flows =
         [flow(taker, &call.head, quote.takes_asset, pays)?, flow(quote.maker, &maker, quote.gives_asset, quote.gives)?];
     let mut books = Books::default();

@@ -37,7 +37,7 @@ pub(crate) fn deposit(call: &Call<'_>, action: &Deposit, ledger: &mut dyn Ledger
     open_account(reader, action.to, "to")?;
     let today = GatewayDay { day: limit_day(call.context.time), total: Amount::ZERO };
     let mut day = GATEWAY_DAYS.get(reader, &(gateway, asset)).filter(|d| d.day == today.day).unwrap_or(today);
-    let cap = crate::read::parameters(reader).gateway_daily_cap;
+    let cap = crate::read::network(reader).parameters.gateway_daily_cap;
     day.total = day.total.add(amount).ok().filter(|t| *t <= cap).ok_or_else(|| refuse::gateway_cap("amount"))?;
     let mut custody = CUSTODY.get(reader, &asset).unwrap_or_default();
     custody.deposited += u128::from(amount.units());
@@ -78,9 +78,10 @@ pub(crate) fn withdraw(call: &Call<'_>, action: &Withdraw, ledger: &mut dyn Ledg
     require_asset(reader, action.asset)?;
     let gateway = open_account(reader, action.gateway, "gateway")?;
     require_kind(&gateway, AccountKind::Gateway, "gateway")?;
-    let parameters = crate::read::parameters(reader);
+    let network = crate::read::network(reader);
+    let parameters = &network.parameters;
     let outflow =
-        limits::outflow(call.context, reader, &parameters, call.sender, &call.head, action.asset, action.amount)?;
+        limits::outflow(call.context, reader, parameters, call.sender, &call.head, action.asset, action.amount)?;
     let mut books = Books::default();
     books.debit(reader, call.sender, action.asset, action.amount, "sender")?;
 

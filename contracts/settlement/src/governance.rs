@@ -8,6 +8,8 @@
 //! Invariant: parameters change only by proposals that a quorum of validators approved, at the end of a block and by
 //! `Parameters::with`, so that whatever the state holds is within bounds. A proposal keeps its value for ever.
 
+use std::rc::Rc;
+
 use vostro_types::transaction::{Approve, Propose};
 use vostro_types::validators::quorum;
 use vostro_types::{AccountId, Event, Height, Label, TxId};
@@ -161,7 +163,7 @@ pub(crate) fn fire(context: &BlockContext, ledger: &mut dyn Ledger) -> Vec<((Acc
     if due.is_empty() {
         return Vec::new();
     }
-    let mut network = read::network(&*ledger);
+    let mut network = Rc::unwrap_or_clone(read::network(&*ledger));
     let mut changes = Vec::new();
     for (scheduled, ()) in due {
         SCHEDULE.delete(ledger, &scheduled);

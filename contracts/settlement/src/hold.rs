@@ -55,7 +55,8 @@ pub(crate) fn capture(call: &Call<'_>, action: &Capture, ledger: &mut dyn Ledger
     }
     let ItemRef { host, item, version } = &order.item;
     let terms = ITEMS.get(reader, &(*host, item.clone(), *version)).expect("versions of items stay").terms;
-    let parameters = crate::read::parameters(reader);
+    let network = crate::read::network(reader);
+    let parameters = &network.parameters;
     let mut books = Books::default();
 
     // Point of no return.
@@ -73,7 +74,7 @@ pub(crate) fn capture(call: &Call<'_>, action: &Capture, ledger: &mut dyn Ledger
     orders::advance(reader, &mut books, key, &mut order, to);
     books.effects.fee = (!order.fee.is_zero()).then_some((order.asset, order.fee));
     orders::stop_waiting(ledger, key, &mut order);
-    fees::sold(call.context, &parameters, key.platform, order.asset, net, ledger);
+    fees::sold(call.context, parameters, key.platform, order.asset, net, ledger);
     orders::grant(call.context, key, &terms, &order, &mut books, ledger);
     ORDERS.put(ledger, key, &order);
     Ok(Done::Applied(books.commit(ledger)))

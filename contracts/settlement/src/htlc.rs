@@ -42,9 +42,10 @@ pub(crate) fn lock(call: &Call<'_>, action: &HtlcLock, ledger: &mut dyn Ledger) 
     if action.deadline <= now || action.deadline > now.plus(MAX_LOCK_MS) {
         return Err(refuse::timelock("deadline"));
     }
-    let parameters = crate::read::parameters(reader);
-    limits::cooling(call.context, &parameters, &receiver, amount)?;
-    let outflow = limits::outflow(call.context, reader, &parameters, owner, &call.head, asset, amount)?;
+    let network = crate::read::network(reader);
+    let parameters = &network.parameters;
+    limits::cooling(call.context, parameters, &receiver, amount)?;
+    let outflow = limits::outflow(call.context, reader, parameters, owner, &call.head, asset, amount)?;
     let mut books = Books::default();
     books.debit(reader, owner, asset, amount, "sender")?;
 

@@ -3,7 +3,9 @@
 //! Invariant: the contract reads and writes state through these traits alone, so whoever implements them (an overlay
 //! over the state tree, a map in a test) decides what a block sees and when it becomes durable.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// Key and value as the ledger holds them.
 pub type Entry = (Vec<u8>, Vec<u8>);
@@ -21,6 +23,14 @@ pub trait Reader {
         }
     }
 
+    /// What `make` makes of the value at `key`, if there is one. A ledger may keep it for as long as the value stands, so of a
+    /// key the same is always made. `make` does not read the ledger.
+    fn made(&self, key: &[u8], make: &dyn Fn(&[u8]) -> Rc<dyn Any>) -> Option<Rc<dyn Any>> {
+        let mut made = None;
+        self.see(key, &mut |value| made = Some(make(value)));
+        made
+    }
+
     /// Up to `limit` entries with `from <= key < to`, in the order of their keys.
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Entry>;
 }
@@ -28,7 +38,7 @@ pub trait Reader {
 /// A ledger that can be written.
 pub trait Ledger: Reader {
     /// Sets the value at `key`.
-    fn put(&mut self, key: Vec<u8>, value: Vec<u8>);
+    fn put(&mut self, key: &[u8], value: &[u8]);
 
     /// Removes `key`; nothing happens if it is absent.
     fn delete(&mut self, key: &[u8]);
@@ -67,6 +77,13 @@ impl Reader for Draft<'_> {
         }
     }
 
+    fn made(&self, key: &[u8], make: &dyn Fn(&[u8]) -> Rc<dyn Any>) -> Option<Rc<dyn Any>> {
+        match self.writes.get(key) {
+            Some(written) => written.as_deref().map(make),
+            None => self.below.made(key, make),
+        }
+    }
+
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Entry> {
         if from >= to {
             return Vec::new();
@@ -86,8 +103,8 @@ impl Reader for Draft<'_> {
 }
 
 impl Ledger for Draft<'_> {
-    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.writes.insert(key, Some(value));
+    fn put(&mut self, key: &[u8], value: &[u8]) {
+        self.writes.insert(key.to_vec(), Some(value.to_vec()));
     }
 
     fn delete(&mut self, key: &[u8]) {
@@ -104,13 +121,13 @@ mod tests {
     fn a_draft_hides_and_shows_what_it_wrote() {
         let mut below = MemLedger::default();
         for k in 0..6u8 {
-            below.put(vec![k], vec![k]);
+            below.put(&[k], &[k]);
         }
         let mut draft = Draft::new(&below);
         draft.delete(&[1]);
         draft.delete(&[2]);
-        draft.put(vec![3], vec![33]);
-        draft.put(vec![1, 5], vec![15]);
+        draft.put(&[3], &[33]);
+        draft.put(&[1, 5], &[15]);
         let keys: Vec<_> = draft.scan(&[0], &[5], 3).into_iter().map(|(k, _)| k).collect();
         assert_eq!(keys, [vec![0], vec![1, 5], vec![3]]);
         assert_eq!(draft.get(&[2]), None);

@@ -111,6 +111,11 @@ pub fn apply(context: &BlockContext, tx: &VerifiedTransaction, ledger: &mut dyn 
     }
 }
 
+/// What [`apply`] would say, without writing anything.
+pub fn foresee(context: &BlockContext, tx: &VerifiedTransaction, reader: &dyn Reader) -> Receipt {
+    apply(context, tx, &mut Draft::new(reader))
+}
+
 fn receipt(cause: Cause, outcome: Outcome, effects: Effects) -> Receipt {
     let fee = effects.fee.map_or(Amount::ZERO, |(_, fee)| fee);
     Receipt { cause, outcome, fee, postings: effects.postings, events: effects.events }
@@ -161,7 +166,7 @@ fn batch(call: &Call<'_>, actions: &[Action], ledger: &mut dyn Ledger) -> Result
     // Point of no return: every action of the batch has succeeded in the draft.
     for (key, value) in draft.into_writes() {
         match value {
-            Some(value) => ledger.put(key, value),
+            Some(value) => ledger.put(&key, &value),
             None => ledger.delete(&key),
         }
     }
@@ -239,7 +244,7 @@ pub const MAX_DUE_RECEIPTS: usize = 2 << 20;
 /// Fires what came due, in order of (time, id): at the end of a block, at most `max_due_per_block` of them, and none once
 /// their receipts have [`MAX_DUE_RECEIPTS`] bytes. What is left fires with the next block.
 pub fn fire_deadlines(context: &BlockContext, ledger: &mut dyn Ledger) -> Vec<Receipt> {
-    let limit = read::parameters(&*ledger).max_due_per_block as usize;
+    let limit = read::network(&*ledger).parameters.max_due_per_block as usize;
     let (mut receipts, mut bytes) = (Vec::new(), 0);
     // Firing one neither arms another that is due already nor disarms one, so the list stays true.
     for due in deadlines::due(&*ledger, context.time, limit) {

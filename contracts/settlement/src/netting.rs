@@ -298,7 +298,7 @@ pub(crate) fn fire(context: &BlockContext, asset: AssetCode, number: u64, ledger
         deadlines::disarm(ledger, due, Due::Window(asset, number));
     }
     // Parameters may have changed since the window opened: without a span it waits for a platform to close it.
-    let span = crate::read::parameters(&*ledger).window_ms;
+    let span = crate::read::network(&*ledger).parameters.window_ms;
     if span > 0 {
         let next = context.time.plus(span);
         window.due = Some(next);

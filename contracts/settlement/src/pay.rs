@@ -92,6 +92,8 @@ pub(crate) fn perform(call: &Call<'_>, action: &Pay, ledger: &mut dyn Ledger) ->
 pub(crate) fn place(call: &Call<'_>, wanted: &Placement<'_>, ledger: &mut dyn Ledger) -> Result<Done, Rejection> {
     let reader: &dyn Reader = &*ledger;
     let mut books = Books::default();
+    // No action changes its own sender, so this is its head still.
+    books.set_head(call.sender, call.head);
     let origin = books.head(reader, wanted.origin).ok_or_else(|| refuse::missing("origin"))?;
     require_kind(&origin, AccountKind::Platform, "origin")?;
     let payer = books.head(reader, wanted.payer).ok_or_else(|| refuse::missing("payer"))?;
@@ -121,9 +123,9 @@ pub(crate) fn place(call: &Call<'_>, wanted: &Placement<'_>, ledger: &mut dyn Le
         return Err(refuse::malformed("mode"));
     }
     let ItemRef { host, item: name, version } = wanted.item;
-    let item = ITEMS.get(reader, &(*host, name.clone(), *version)).ok_or_else(|| refuse::missing("item"))?;
+    let item = ITEMS.shared(reader, &(*host, name.clone(), *version)).ok_or_else(|| refuse::missing("item"))?;
     let price = price(&item, wanted.price)?;
-    let network = books.network(reader);
+    let network = crate::read::network(reader);
     let parameters = &network.parameters;
     let priced = priced(&item, price)?;
     let rate = fees::rate(call.context, reader, parameters, wanted.origin, item.asset);
@@ -161,7 +163,7 @@ pub(crate) fn place(call: &Call<'_>, wanted: &Placement<'_>, ledger: &mut dyn Le
         require_active(&origin, "origin")?;
     }
     let plan = PLANS
-        .get(reader, &(wanted.item.host, item.plan.clone(), item.plan_version))
+        .shared(reader, &(wanted.item.host, item.plan.clone(), item.plan_version))
         .expect("an item is registered with a plan that exists, and plans stay");
     let mut legs = legs(wanted, &item, &plan, &network, priced, fee, parts)?;
     for leg in legs.iter().take(plan.legs.len()) {

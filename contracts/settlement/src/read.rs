@@ -1,5 +1,7 @@
 //! Typed reads for queries and tests: what the state says, without touching it.
 
+use std::rc::Rc;
+
 use vostro_types::genesis::Parameters;
 use vostro_types::receipt::OrderState;
 use vostro_types::transaction::OrderKey;
@@ -59,8 +61,8 @@ pub struct AssetBalance {
 ///
 /// # Panics
 /// Over a state that [`crate::open_genesis`] did not begin.
-pub fn network(reader: &dyn Reader) -> Network {
-    NETWORK.get(reader, &()).expect("open_genesis wrote the settings")
+pub fn network(reader: &dyn Reader) -> Rc<Network> {
+    NETWORK.shared(reader, &()).expect("open_genesis wrote the settings")
 }
 
 /// The contract's parameters.

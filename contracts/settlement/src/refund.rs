@@ -62,8 +62,9 @@ pub(crate) fn perform(call: &Call<'_>, action: &Refund, ledger: &mut dyn Ledger)
     if to == OrderState::Refunded {
         orders::close(call.context, key, &mut order, &mut books, ledger);
     }
-    let parameters = crate::read::parameters(&*ledger);
-    fees::refunded(call.context, &parameters, key.platform, order.asset, amount, &mut books, ledger);
+    let network = crate::read::network(&*ledger);
+    let parameters = &network.parameters;
+    fees::refunded(call.context, parameters, key.platform, order.asset, amount, &mut books, ledger);
     ORDERS.put(ledger, key, &order);
     let record = RefundRecord { tx: call.id(), by: call.sender, amount, reason: action.reason.clone() };
     REFUNDS.put(ledger, &refund_key, &record);

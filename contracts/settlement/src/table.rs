@@ -4,9 +4,12 @@
 //! first, so no key is a prefix of another one of the same table and the order of keys is the order of their parts. A
 //! value's bytes are one version byte, then its canonical encoding.
 
+use std::any::Any;
 use std::marker::PhantomData;
+use std::ops::Deref;
+use std::rc::Rc;
 
-use smallvec::SmallVec;
+use arrayvec::ArrayVec;
 use vostro_types::codec::{self, Decode, Encode};
 use vostro_types::transaction::OrderKey;
 use vostro_types::{AccountId, AssetCode, Hash, Label, Time};
@@ -20,11 +23,32 @@ const MAX_VALUE: usize = 64 << 10;
 /// Entries fetched at once by walks over a table.
 const PAGE: usize = 1024;
 
-/// The bytes of a key while it is made: nearly every key is shorter, and needs no memory of its own.
-pub type KeyBytes = SmallVec<[u8; 128]>;
+/// Longest key in bytes, the table's prefix included: [`Table::new`] holds every table against it when it is compiled.
+pub const MAX_KEY: usize = 168;
+
+/// The bytes of a key while it is made, without memory of its own.
+#[derive(Clone, Debug, Default)]
+pub struct KeyBytes(ArrayVec<u8, MAX_KEY>);
+
+impl KeyBytes {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.0.try_extend_from_slice(bytes).expect("no key of a table is longer");
+    }
+}
+
+impl Deref for KeyBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 /// A part of a key.
 pub trait KeyPart: Sized {
+    /// The most bytes it may have.
+    const MAX: usize;
+
     /// Appends the part's bytes.
     fn write(&self, out: &mut KeyBytes);
 
@@ -40,6 +64,8 @@ pub(crate) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 impl KeyPart for () {
+    const MAX: usize = 0;
+
     fn write(&self, _: &mut KeyBytes) {}
 
     fn read(_: &mut &[u8]) -> Option<Self> {
@@ -48,8 +74,10 @@ impl KeyPart for () {
 }
 
 impl KeyPart for AccountId {
+    const MAX: usize = 32;
+
     fn write(&self, out: &mut KeyBytes) {
-        out.extend_from_slice(&self.0);
+        out.push(&self.0);
     }
 
     fn read(bytes: &mut &[u8]) -> Option<Self> {
@@ -58,8 +86,10 @@ impl KeyPart for AccountId {
 }
 
 impl KeyPart for Hash {
+    const MAX: usize = 32;
+
     fn write(&self, out: &mut KeyBytes) {
-        out.extend_from_slice(&self.0);
+        out.push(&self.0);
     }
 
     fn read(bytes: &mut &[u8]) -> Option<Self> {
@@ -68,8 +98,10 @@ impl KeyPart for Hash {
 }
 
 impl KeyPart for AssetCode {
+    const MAX: usize = 8;
+
     fn write(&self, out: &mut KeyBytes) {
-        out.extend_from_slice(self.bytes());
+        out.push(self.bytes());
     }
 
     fn read(bytes: &mut &[u8]) -> Option<Self> {
@@ -78,9 +110,11 @@ impl KeyPart for AssetCode {
 }
 
 impl KeyPart for Label {
+    const MAX: usize = 1 + Label::MAX;
+
     fn write(&self, out: &mut KeyBytes) {
-        out.push(self.as_str().len() as u8); // at most Label::MAX
-        out.extend_from_slice(self.as_str().as_bytes());
+        out.push(&[self.as_str().len() as u8]); // at most Label::MAX
+        out.push(self.as_str().as_bytes());
     }
 
     fn read(bytes: &mut &[u8]) -> Option<Self> {
@@ -92,8 +126,10 @@ impl KeyPart for Label {
 }
 
 impl KeyPart for u64 {
+    const MAX: usize = 8;
+
     fn write(&self, out: &mut KeyBytes) {
-        out.extend_from_slice(&self.to_be_bytes());
+        out.push(&self.to_be_bytes());
     }
 
     fn read(bytes: &mut &[u8]) -> Option<Self> {
@@ -102,8 +138,10 @@ impl KeyPart for u64 {
 }
 
 impl KeyPart for u32 {
+    const MAX: usize = 4;
+
     fn write(&self, out: &mut KeyBytes) {
-        out.extend_from_slice(&self.to_be_bytes());
+        out.push(&self.to_be_bytes());
     }
 
     fn read(bytes: &mut &[u8]) -> Option<Self> {
@@ -112,6 +150,8 @@ impl KeyPart for u32 {
 }
 
 impl KeyPart for Time {
+    const MAX: usize = <u64 as KeyPart>::MAX;
+
     fn write(&self, out: &mut KeyBytes) {
         self.0.write(out);
     }
@@ -122,6 +162,8 @@ impl KeyPart for Time {
 }
 
 impl KeyPart for OrderKey {
+    const MAX: usize = <AccountId as KeyPart>::MAX + <Label as KeyPart>::MAX;
+
     fn write(&self, out: &mut KeyBytes) {
         self.platform.write(out);
         self.order_id.write(out);
@@ -135,6 +177,8 @@ impl KeyPart for OrderKey {
 macro_rules! tuple_key {
     ($($part:ident),+) => {
         impl<$($part: KeyPart),+> KeyPart for ($($part,)+) {
+            const MAX: usize = 0 $(+ $part::MAX)+;
+
             fn write(&self, out: &mut KeyBytes) {
                 #[allow(non_snake_case)]
                 let ($($part,)+) = self;
@@ -153,9 +197,9 @@ tuple_key!(A, B, C, D);
 
 /// The bytes of a key's part, without a table's prefix.
 pub(crate) fn part<K: KeyPart>(key: &K) -> Vec<u8> {
-    let mut bytes = KeyBytes::new();
+    let mut bytes = KeyBytes::default();
     key.write(&mut bytes);
-    bytes.into_vec()
+    bytes.to_vec()
 }
 
 /// A table of the state: where its entries stand and what they mean.
@@ -167,6 +211,7 @@ pub struct Table<K, V> {
 
 impl<K: KeyPart, V: Encode + Decode<()>> Table<K, V> {
     pub(crate) const fn new(prefix: u8, name: &'static str) -> Self {
+        assert!(K::MAX < MAX_KEY, "a key and its prefix fit");
         Table { prefix, name, types: PhantomData }
     }
 
@@ -187,8 +232,8 @@ impl<K: KeyPart, V: Encode + Decode<()>> Table<K, V> {
 
     /// The bytes that the keys of the entries under a part begin with; an entry's state key if it is a whole key.
     fn under<P: KeyPart>(&self, part: &P) -> KeyBytes {
-        let mut bytes = KeyBytes::new();
-        bytes.push(self.prefix);
+        let mut bytes = KeyBytes::default();
+        bytes.push(&[self.prefix]);
         part.write(&mut bytes);
         bytes
     }
@@ -222,6 +267,16 @@ impl<K: KeyPart, V: Encode + Decode<()>> Table<K, V> {
         found
     }
 
+    /// The value at `key`, read from its bytes once while it stands: for what many actions of a block look at, such as
+    /// settings, items and plans.
+    pub(crate) fn shared(&self, reader: &dyn Reader, key: &K) -> Option<Rc<V>>
+    where
+        V: 'static,
+    {
+        let made = reader.made(&self.under(key), &|bytes| Rc::new(self.value(bytes)) as Rc<dyn Any>)?;
+        Some(made.downcast().expect("a key belongs to one table, and a table has one type of values"))
+    }
+
     /// Whether `key` has a value.
     pub fn contains(&self, reader: &dyn Reader, key: &K) -> bool {
         let mut found = false;
@@ -230,7 +285,8 @@ impl<K: KeyPart, V: Encode + Decode<()>> Table<K, V> {
     }
 
     pub(crate) fn put(&self, ledger: &mut dyn Ledger, key: &K, value: &V) {
-        ledger.put(self.key(key), codec::encode(&(VALUE_VERSION, value)));
+        let key = self.under(key);
+        codec::see_encoded(&(VALUE_VERSION, value), |bytes| ledger.put(&key, bytes));
     }
 
     pub(crate) fn delete(&self, ledger: &mut dyn Ledger, key: &K) {
@@ -239,7 +295,7 @@ impl<K: KeyPart, V: Encode + Decode<()>> Table<K, V> {
 
     /// Up to `limit` entries whose keys begin with the part `under`, after the entry `after` if one is given.
     pub fn page<P: KeyPart>(&self, reader: &dyn Reader, under: &P, after: Option<&K>, limit: usize) -> Vec<(K, V)> {
-        let mut low = self.under(under).into_vec();
+        let mut low = self.under(under).to_vec();
         let high = successor(&low);
         if let Some(after) = after {
             let mut next = self.key(after);
@@ -260,7 +316,7 @@ impl<K: KeyPart, V: Encode + Decode<()>> Table<K, V> {
 
     /// Every entry whose key begins with the part `under`, fetched in pages.
     pub fn walk<'a, P: KeyPart>(&'a self, reader: &'a dyn Reader, under: &P) -> impl Iterator<Item = (K, V)> + 'a {
-        let mut low = self.under(under).into_vec();
+        let mut low = self.under(under).to_vec();
         let high = successor(&low);
         let mut done = false;
         let mut page = Vec::new().into_iter();
@@ -324,6 +380,16 @@ mod tests {
         assert!(first[1].0 < rest[0].0 || first[1].0.1.as_str().len() < rest[0].0.1.as_str().len());
         T.delete(&mut ledger, &(b, label("x")));
         assert!(!T.contains(&ledger, &(b, label("x"))));
+    }
+
+    #[test]
+    fn the_longest_key_fits() {
+        const LONGEST: Table<(OrderKey, Label), u64> = Table::new(0x7e, "longest");
+        let label = || Label::new("x".repeat(Label::MAX)).unwrap();
+        let order = OrderKey { platform: AccountId([255; 32]), order_id: label() };
+        let key = (order, label());
+        assert_eq!(LONGEST.key(&key).len(), 1 + <(OrderKey, Label) as KeyPart>::MAX);
+        assert_eq!(LONGEST.parse_key(&LONGEST.key(&key)), Some(key));
     }
 
     #[test]

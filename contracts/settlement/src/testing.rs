@@ -48,8 +48,8 @@ impl Reader for MemLedger {
 }
 
 impl Ledger for MemLedger {
-    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.entries.insert(key, value);
+    fn put(&mut self, key: &[u8], value: &[u8]) {
+        self.entries.insert(key.to_vec(), value.to_vec());
     }
 
     fn delete(&mut self, key: &[u8]) {

@@ -18,9 +18,10 @@ pub(crate) fn perform(call: &Call<'_>, action: &Transfer, ledger: &mut dyn Ledge
     }
     require_asset(reader, asset)?;
     let receiver = open_account(reader, to, "to")?;
-    let parameters = crate::read::parameters(reader);
-    limits::cooling(call.context, &parameters, &receiver, amount)?;
-    let outflow = limits::outflow(call.context, reader, &parameters, from, &call.head, asset, amount)?;
+    let network = crate::read::network(reader);
+    let parameters = &network.parameters;
+    limits::cooling(call.context, parameters, &receiver, amount)?;
+    let outflow = limits::outflow(call.context, reader, parameters, from, &call.head, asset, amount)?;
     let mut books = Books::default();
     books.debit(reader, from, asset, amount, "sender")?;
 

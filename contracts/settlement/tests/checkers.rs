@@ -23,14 +23,14 @@ where
 {
     let mut value = table.get(ledger, &key).unwrap_or_default();
     change(&mut value);
-    ledger.put(table.key(&key), encode(&(1u8, value)));
+    ledger.put(&table.key(&key), &encode(&(1u8, value)));
 }
 
 fn edit_order(w: &mut World, id: &str, change: impl FnOnce(&mut Order)) {
     let key = key(w.p, id);
     let mut order = ORDERS.get(&w.ledger, &key).unwrap();
     change(&mut order);
-    w.ledger.put(ORDERS.key(&key), encode(&(1u8, order)));
+    w.ledger.put(&ORDERS.key(&key), &encode(&(1u8, order)));
 }
 
 fn more(amount: &mut Amount) {
@@ -100,12 +100,12 @@ fn tampering_with_a_state_is_found_out() {
         ("closed accounts are empty", |w| {
             let head = ACCOUNTS.get(&w.ledger, &w.alice).unwrap();
             let head = AccountHead { status: AccountStatus::Closed, ..head };
-            w.ledger.put(ACCOUNTS.key(&w.alice), encode(&(1u8, head)));
+            w.ledger.put(&ACCOUNTS.key(&w.alice), &encode(&(1u8, head)));
         }),
         ("opened by a platform", |w| {
             let head = ACCOUNTS.get(&w.ledger, &w.dave).unwrap();
             let head = AccountHead { platform: w.alice, ..head };
-            w.ledger.put(ACCOUNTS.key(&w.dave), encode(&(1u8, head)));
+            w.ledger.put(&ACCOUNTS.key(&w.dave), &encode(&(1u8, head)));
         }),
         ("its legs are its funding", |w| edit_order(w, "i", |o| more(&mut o.legs[0].amount))),
         ("what legs gave back", |w| edit_order(w, "i", |o| more(&mut o.legs[0].returned))),
@@ -125,7 +125,7 @@ fn tampering_with_a_state_is_found_out() {
         ("if and only if revoked", |w| {
             let (at, mut entitlement) = read::entitlement(&w.ledger, &key(w.p, "i")).unwrap();
             entitlement.status = EntitlementStatus::Revoked;
-            w.ledger.put(at, encode(&(1u8, entitlement)));
+            w.ledger.put(&at, &encode(&(1u8, entitlement)));
         }),
         ("nets are those", |w| edit(&mut w.ledger, &NETS, (cny(), 1, w.p), |n| *n += 1)),
         ("every obligation is netted", |w| w.ledger.delete(&NETS.key(&(cny(), 1, w.p)))),
@@ -134,11 +134,11 @@ fn tampering_with_a_state_is_found_out() {
         }),
         ("waits in the queue as it says", |w| {
             let window = WINDOWS.get(&w.ledger, &(cny(), 2)).unwrap();
-            w.ledger.put(WINDOWS.key(&(cny(), 2)), encode(&(1u8, Window { due: None, ..window })));
+            w.ledger.put(&WINDOWS.key(&(cny(), 2)), &encode(&(1u8, Window { due: None, ..window })));
         }),
         ("participants", |w| {
             let window = WINDOWS.get(&w.ledger, &(cny(), 1)).unwrap();
-            w.ledger.put(WINDOWS.key(&(cny(), 1)), encode(&(1u8, Window { participants: 9, ..window })));
+            w.ledger.put(&WINDOWS.key(&(cny(), 1)), &encode(&(1u8, Window { participants: 9, ..window })));
         }),
         ("closed if before", |w| edit(&mut w.ledger, &NETTINGS, cny(), |n| n.open += 1)),
         ("settled if within", |w| edit(&mut w.ledger, &NETTINGS, cny(), |n| n.settled += 1)),
@@ -150,9 +150,9 @@ fn tampering_with_a_state_is_found_out() {
         }),
         ("evidence is about heights up to", |w| record(w, 9, 8)),
         ("a bounded amount of evidence", |w| (1..=17).for_each(|height| record(w, height, 20))),
-        ("is malformed", |w| w.ledger.put(vec![0x01, 0x00], vec![1])),
-        ("is malformed", |w| w.ledger.put(vec![0x70], vec![1])),
-        ("is malformed", |w| w.ledger.put(BALANCES.key(&(w.alice, cny())), vec![2; 33])),
+        ("is malformed", |w| w.ledger.put(&[0x01, 0x00], &[1])),
+        ("is malformed", |w| w.ledger.put(&[0x70], &[1])),
+        ("is malformed", |w| w.ledger.put(&BALANCES.key(&(w.alice, cny())), &[2; 33])),
     ];
     for (rule, tamper) in cases {
         let mut w = base.clone();
@@ -241,7 +241,7 @@ fn tampering_with_locks_and_the_fund_is_found_out() {
         let key = (w.alice, label(id));
         let mut htlc = HTLCS.get(&w.ledger, &key).unwrap();
         change(&mut htlc);
-        w.ledger.put(HTLCS.key(&key), encode(&(1u8, htlc)));
+        w.ledger.put(&HTLCS.key(&key), &encode(&(1u8, htlc)));
     }
     let states: Vec<(&str, Tamper)> = vec![
         ("differs from custody", |w| edit_lock(w, "open", |h| more(&mut h.amount))),
@@ -297,25 +297,25 @@ fn tampering_with_campaigns_and_mandates_is_found_out() {
         let key = (w.p, label(name));
         let mut campaign = CAMPAIGNS.get(&w.ledger, &key).unwrap();
         change(&mut campaign);
-        w.ledger.put(CAMPAIGNS.key(&key), encode(&(1u8, campaign)));
+        w.ledger.put(&CAMPAIGNS.key(&key), &encode(&(1u8, campaign)));
     }
     fn edit_coupon(w: &mut World, serial: &str, change: impl FnOnce(&mut Coupon)) {
         let key = (w.p, label(serial));
         let mut coupon = COUPONS.get(&w.ledger, &key).unwrap();
         change(&mut coupon);
-        w.ledger.put(COUPONS.key(&key), encode(&(1u8, coupon)));
+        w.ledger.put(&COUPONS.key(&key), &encode(&(1u8, coupon)));
     }
     fn edit_mandate(w: &mut World, name: &str, change: impl FnOnce(&mut Mandate)) {
         let key = (w.alice, label(name));
         let mut mandate = MANDATES.get(&w.ledger, &key).unwrap();
         change(&mut mandate);
-        w.ledger.put(MANDATES.key(&key), encode(&(1u8, mandate)));
+        w.ledger.put(&MANDATES.key(&key), &encode(&(1u8, mandate)));
     }
     fn edit_charge(w: &mut World, change: impl FnOnce(&mut ChargeRecord)) {
         let key = (w.alice, label("m"), 0);
         let mut charge = CHARGES.get(&w.ledger, &key).unwrap();
         change(&mut charge);
-        w.ledger.put(CHARGES.key(&key), encode(&(1u8, charge)));
+        w.ledger.put(&CHARGES.key(&key), &encode(&(1u8, charge)));
     }
     let states: Vec<(&str, Tamper)> = vec![
         ("differs from custody", |w| edit_campaign(w, "runs", |c| more(&mut c.sponsors[0].spent))),
@@ -432,20 +432,20 @@ fn money_made_or_lost_by_a_block_is_found_out() {
         (money, |w| {
             let mut open = WITHDRAWALS.get(&w.ledger, &(w.alice, label("w"))).unwrap();
             more(&mut open.amount);
-            w.ledger.put(WITHDRAWALS.key(&(w.alice, label("w"))), encode(&(1u8, open)));
+            w.ledger.put(&WITHDRAWALS.key(&(w.alice, label("w"))), &encode(&(1u8, open)));
         }),
         (money, |w| {
             let mut htlc = HTLCS.get(&w.ledger, &(w.alice, label("h"))).unwrap();
             more(&mut htlc.amount);
-            w.ledger.put(HTLCS.key(&(w.alice, label("h"))), encode(&(1u8, htlc)));
+            w.ledger.put(&HTLCS.key(&(w.alice, label("h"))), &encode(&(1u8, htlc)));
         }),
         (money, |w| {
             let mut campaign = CAMPAIGNS.get(&w.ledger, &(w.q, label("c"))).unwrap();
             more(&mut campaign.sponsors[0].spent);
-            w.ledger.put(CAMPAIGNS.key(&(w.q, label("c"))), encode(&(1u8, campaign)));
+            w.ledger.put(&CAMPAIGNS.key(&(w.q, label("c"))), &encode(&(1u8, campaign)));
         }),
         ("nets sum to zero", |w| edit(&mut w.ledger, &NETS, (cny(), 1, w.p), |n| *n += 1)),
-        ("malformed", |w| w.ledger.put(CUSTODY.key(&cny()), vec![1, 2, 3])),
+        ("malformed", |w| w.ledger.put(&CUSTODY.key(&cny()), &[1, 2, 3])),
     ];
     for (rule, tamper) in cases {
         let mut w = base.clone();

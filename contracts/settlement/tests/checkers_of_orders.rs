@@ -49,7 +49,7 @@ fn orders_of_all_kinds() -> World {
 fn change<K: KeyPart, V: Encode + Decode<()>>(w: &mut World, table: &Table<K, V>, key: K, change: impl FnOnce(&mut V)) {
     let mut value = table.get(&w.ledger, &key).unwrap();
     change(&mut value);
-    w.ledger.put(table.key(&key), encode(&(1u8, value)));
+    w.ledger.put(&table.key(&key), &encode(&(1u8, value)));
 }
 
 fn change_order(w: &mut World, id: &str, order: impl FnOnce(&mut Order)) {
@@ -60,7 +60,7 @@ fn change_order(w: &mut World, id: &str, order: impl FnOnce(&mut Order)) {
 fn change_entitlement(w: &mut World, id: &str, change: impl FnOnce(&mut Entitlement)) {
     let (at, mut entitlement) = read::entitlement(&w.ledger, &key(w.p, id)).unwrap();
     change(&mut entitlement);
-    w.ledger.put(at, encode(&(1u8, entitlement)));
+    w.ledger.put(&at, &encode(&(1u8, entitlement)));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn tampering_with_orders_is_found_out() {
         ("granted access if and only if", |w| {
             let (at, entitlement) = read::entitlement(&w.ledger, &key(w.p, "captured")).unwrap();
             w.ledger.delete(&at);
-            w.ledger.put(at, encode(&(1u8, Entitlement { order: key(w.p, "held"), ..entitlement })));
+            w.ledger.put(&at, &encode(&(1u8, Entitlement { order: key(w.p, "held"), ..entitlement })));
             change_order(w, "captured", |o| o.item.item = label("api"));
         }),
         ("the version that it bought", |w| change_entitlement(w, "used", |e| e.version = 2)),
@@ -111,7 +111,7 @@ fn tampering_with_orders_is_found_out() {
         ("has its id", |w| change_entitlement(w, "used", |e| e.order.order_id = label("other"))),
         ("not both", |w| {
             let order = ORDERS.get(&w.ledger, &key(w.p, "captured")).unwrap();
-            w.ledger.put(ORDERS.key(&key(w.p, "older")), encode(&(1u8, order)));
+            w.ledger.put(&ORDERS.key(&key(w.p, "older")), &encode(&(1u8, order)));
         }),
         ("archived when it is over", |w| {
             change(w, &ARCHIVED, key(w.p, "old"), |a| a.state = OrderState::Escrowed);
@@ -121,7 +121,7 @@ fn tampering_with_orders_is_found_out() {
         }),
         ("when its dispute is over", |w| {
             let open = DISPUTES.get(&w.ledger, &key(w.p, "open")).unwrap();
-            w.ledger.put(DISPUTES.key(&key(w.p, "old")), encode(&(1u8, open)));
+            w.ledger.put(&DISPUTES.key(&key(w.p, "old")), &encode(&(1u8, open)));
         }),
         ("an entitlement belongs", |w| w.ledger.delete(&ARCHIVED.key(&key(w.p, "older")))),
         ("refunds and disputes name orders", |w| w.ledger.delete(&ARCHIVED.key(&key(w.p, "old")))),
@@ -145,7 +145,7 @@ fn tampering_with_orders_is_found_out() {
     step("is archived as it was", |w| {
         let archived = ARCHIVED.get(&w.ledger, &key(w.p, "old")).unwrap();
         w.ledger.delete(&ORDERS.key(&key(w.p, "voided")));
-        w.ledger.put(ARCHIVED.key(&key(w.p, "voided")), encode(&(1u8, archived)));
+        w.ledger.put(&ARCHIVED.key(&key(w.p, "voided")), &encode(&(1u8, archived)));
     });
     step("a dispute changes once", |w| change(w, &DISPUTES, key(w.p, "open"), |d| d.reason = label("other")));
     step("a dispute changes once", |w| change(w, &DISPUTES, key(w.p, "resolved"), |d| d.end = None));
@@ -161,7 +161,7 @@ fn tampering_with_orders_is_found_out() {
         .unwrap();
     let mut w = base.clone();
     let at = ENTITLEMENTS.key(&(w.alice, w.q, label("book"), at));
-    w.ledger.put(at, encode(&(1u8, Entitlement { status: EntitlementStatus::Active, ..archived })));
+    w.ledger.put(&at, &encode(&(1u8, Entitlement { status: EntitlementStatus::Active, ..archived })));
     let violation = check_step(&base.ledger, &w.ledger, &[]).unwrap_err().to_string();
     assert!(violation.contains("what is revoked stays so"), "{violation}");
 }

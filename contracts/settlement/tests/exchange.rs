@@ -392,8 +392,8 @@ fn breached() -> World {
     let mut bob = read::balance(&w.ledger, w.bob, cny());
     let p = read::balance(&w.ledger, w.p, cny());
     bob.available = bob.available.add(p.available).unwrap().add(p.collateral).unwrap();
-    w.ledger.put(BALANCES.key(&(w.bob, cny())), encode(&(1u8, bob)));
-    w.ledger.put(BALANCES.key(&(w.p, cny())), encode(&(1u8, read::Balance::default())));
+    w.ledger.put(&BALANCES.key(&(w.bob, cny())), &encode(&(1u8, bob)));
+    w.ledger.put(&BALANCES.key(&(w.p, cny())), &encode(&(1u8, read::Balance::default())));
     w
 }
 

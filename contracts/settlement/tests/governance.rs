@@ -432,7 +432,7 @@ where
 {
     let mut value = table.get(&w.ledger, &key).unwrap();
     change(&mut value);
-    w.ledger.put(table.key(&key), encode(&(1u8, value)));
+    w.ledger.put(&table.key(&key), &encode(&(1u8, value)));
 }
 
 fn put<K, V>(w: &mut World, table: &Table<K, V>, key: K, value: V)
@@ -440,7 +440,7 @@ where
     K: KeyPart,
     V: Encode + Decode<()>,
 {
-    w.ledger.put(table.key(&key), encode(&(1u8, value)));
+    w.ledger.put(&table.key(&key), &encode(&(1u8, value)));
 }
 
 /// A state with proposals in every state, limits that were used, and volumes.

@@ -407,7 +407,7 @@ impl Reader for Counting {
 }
 
 impl Ledger for Counting {
-    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+    fn put(&mut self, key: &[u8], value: &[u8]) {
         self.ledger.put(key, value);
     }
 

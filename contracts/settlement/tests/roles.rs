@@ -60,7 +60,7 @@ impl Cast {
         for id in [w.risk, w.arbiter, w.auditor] {
             let head = ACCOUNTS.get(&w.ledger, &id).unwrap();
             let head = AccountHead { kind: AccountKind::Suspense, ..head };
-            w.ledger.put(ACCOUNTS.key(&id), encode(&(1u8, head)));
+            w.ledger.put(&ACCOUNTS.key(&id), &encode(&(1u8, head)));
         }
         let [other, validator, proposer] = [70, 71, 72].map(|seed| w.join(seed));
         w.validators(&[proposer, validator, validator, validator]);

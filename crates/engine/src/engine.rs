@@ -229,10 +229,9 @@ impl Engine {
             Event::Verified { from, message } => self.verified(from, message, &mut actions),
             Event::Submitted { ticket, transactions } => self.submitted(ticket, transactions, &mut actions),
             Event::Gossiped { transactions } => {
-                for transaction in transactions {
-                    // What a peer sends and this node refuses is the peer's loss only.
-                    let _ = self.admit(Arc::new(transaction), Source::Peer);
-                }
+                let transactions: Vec<_> = transactions.into_iter().map(Arc::new).collect();
+                // What a peer sends and this node refuses is the peer's loss only.
+                self.admit(&transactions, Source::Peer);
             }
             Event::Accused { evidence } => {
                 for piece in evidence {
@@ -422,17 +421,13 @@ impl Engine {
 
     /// Transactions from clients: admitted, and gossiped if new.
     fn submitted(&mut self, ticket: u64, transactions: Vec<VerifiedTransaction>, actions: &mut Vec<Action>) {
-        let mut results = Vec::with_capacity(transactions.len());
-        let mut fresh = Vec::new();
-        for transaction in transactions {
-            let transaction = Arc::new(transaction);
-            let known = self.mempool.get(&transaction.id()).is_some();
-            let result = self.admit(transaction.clone(), Source::Client);
-            if matches!(result, Ok(Admission::Pending(_))) && !known {
-                fresh.push(transaction.transaction().clone());
-            }
-            results.push(result);
-        }
+        let transactions: Vec<_> = transactions.into_iter().map(Arc::new).collect();
+        let waited: Vec<bool> = transactions.iter().map(|tx| self.mempool.get(&tx.id()).is_some()).collect();
+        let results = self.admit(&transactions, Source::Client);
+        let waits =
+            |tx: &Arc<VerifiedTransaction>| self.mempool.get(&tx.id()).is_some_and(|waiting| Arc::ptr_eq(waiting, tx));
+        let fresh = transactions.iter().zip(waited).filter(|(tx, waited)| !waited && waits(tx));
+        let fresh: Vec<_> = fresh.map(|(transaction, _)| transaction.transaction().clone()).collect();
         actions.push(Action::Admitted { ticket, results });
         for batch in batches(fresh) {
             actions.push(Action::Gossip(batch.to_bytes()));

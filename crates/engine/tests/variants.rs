@@ -8,7 +8,8 @@ use net::*;
 use proptest::prelude::*;
 use std::sync::Arc;
 use vostro_consensus::{MESSAGE_VERSION, Message, PrePrepare, Signed};
-use vostro_engine::{Admission, Event, FORWARD_AFTER_MS};
+use vostro_engine::wire::GossipBatch;
+use vostro_engine::{Action, Admission, Event, FORWARD_AFTER_MS, Refusal};
 use vostro_types::transaction::*;
 use vostro_types::*;
 
@@ -318,4 +319,34 @@ fn variants_without_end_cost_a_few_trials_and_keep_out_nobody() {
     let transactions = vec![whole.verify(&chain).unwrap()];
     net.step(0, Event::Submitted { ticket: 99, transactions });
     assert_eq!(waiting(&net), size);
+}
+
+/// What comes together is judged as if it came one by one: a stripped variant is refused, the whole one waits, and comes once to
+/// the peers.
+#[test]
+fn variants_in_one_batch_are_judged_one_by_one() {
+    let mut net = funded();
+    net.submit(0, offer(&net));
+    net.run(2000);
+    let whole = tip(&net, 100);
+    let stripped = variant(&net, &whole, &signers(&[201, PLATFORM], 1));
+    let id = whole.body.id(&net.genesis.hash());
+    let chain = net.genesis.hash();
+    let batch = [stripped.clone(), whole.clone(), whole.clone(), stripped];
+    let transactions = batch.into_iter().map(|t| t.verify(&chain).unwrap()).collect();
+    let now = Time(net.now);
+    let engine = net.engines[0].as_mut().unwrap();
+    let actions = engine.step(now, Event::Submitted { ticket: 7, transactions });
+    let mut gossiped = Vec::new();
+    let mut judged = Vec::new();
+    for action in actions {
+        match action {
+            Action::Gossip(bytes) => gossiped.extend(GossipBatch::from_bytes(&bytes).unwrap().transactions),
+            Action::Admitted { ticket: 7, results } => judged = results,
+            _ => {}
+        }
+    }
+    assert!(matches!(judged[0], Err(Refusal::NotAuthorised { .. })), "{:?}", judged[0]);
+    assert_eq!(judged[1..], [Ok(Admission::Pending(id)), Ok(Admission::Pending(id)), Ok(Admission::Pending(id))]);
+    assert_eq!(gossiped, [whole]);
 }

@@ -3,10 +3,12 @@
 //! Invariant: the result is a function of state, tree, height, time, evidence and transactions. Nothing is written: the caller
 //! keeps the result or drops it, and the state and tree it started from are as they were.
 
+use std::any::Any;
 use std::borrow::Borrow;
+use std::rc::Rc;
 
 use vostro_crypto::{Hash, merkle};
-use vostro_settlement::invariants::{Violation, check_changes};
+use vostro_settlement::invariants::{Violation, check_changes, counts};
 use vostro_settlement::{BlockContext, Ledger, Reader};
 use vostro_types::evidence::evidence_leaf;
 use vostro_types::receipt::measured_receipts_root;
@@ -28,7 +30,7 @@ pub struct Executed {
     pub receipt_bytes: Vec<usize>,
     /// Whether the books still balance. If they do not, the contract is broken and the block must not be decided.
     pub books: Result<(), Violation>,
-    /// Keys whose value differs from the state before.
+    /// Keys whose value differs from the state before; also keys that were written without being read, whatever they had.
     pub changes: Changes,
     /// The state tree after the block.
     pub tree: Tree,
@@ -69,12 +71,12 @@ pub fn execute_metered<T: Borrow<VerifiedTransaction>>(
 ) -> Executed {
     let context = BlockContext { height, time };
     let (receipts, changes, books) = metered(meter, Part::Contract, || {
-        let mut overlay = Overlay::with_room(state, transactions.len() * KEYS_OF_A_PAYMENT);
+        let mut overlay = Overlay::of_many(state, transactions.len() * KEYS_OF_A_PAYMENT);
         vostro_settlement::record_evidence(&context, evidence, &mut overlay);
         let mut receipts: Vec<Receipt> =
             transactions.iter().map(|tx| vostro_settlement::apply(&context, tx.borrow(), &mut overlay)).collect();
         receipts.extend(vostro_settlement::fire_deadlines(&context, &mut overlay));
-        let differences = overlay.into_differences();
+        let differences = overlay.into_differences(counts);
         let books =
             check_changes(differences.iter().map(|d| (d.key.as_slice(), d.before.as_deref(), d.now.as_deref())));
         let changes = differences.into_iter().map(|Difference { key, now, .. }| (key, now)).collect();
@@ -126,10 +128,9 @@ pub fn update_tree(tree: &Tree, changes: &Changes) -> Tree {
     tree.update(&changes.iter().map(hashed).collect::<Vec<_>>())
 }
 
-/// The tree of a whole state. It equals the tree that grew with the state, block by block.
+/// The tree of a whole state, whose keys are distinct. It equals the tree that grew with the state, block by block.
 pub fn rebuild_tree<K: AsRef<[u8]>, V: AsRef<[u8]>>(entries: impl IntoIterator<Item = (K, V)>) -> Tree {
-    let hashed = |(key, value): (K, V)| (key_hash(key.as_ref()), Some(value_hash(value.as_ref())));
-    Tree::empty().update(&entries.into_iter().map(hashed).collect::<Vec<_>>())
+    Tree::of(entries.into_iter().map(|(key, value)| (key_hash(key.as_ref()), value_hash(value.as_ref()))))
 }
 
 impl<S: StateRead + ?Sized> Reader for Overlay<'_, S> {
@@ -141,13 +142,17 @@ impl<S: StateRead + ?Sized> Reader for Overlay<'_, S> {
         Overlay::see(self, key, |value| value.map(|value| look(value)));
     }
 
+    fn made(&self, key: &[u8], make: &dyn Fn(&[u8]) -> Rc<dyn Any>) -> Option<Rc<dyn Any>> {
+        Overlay::made(self, key, make)
+    }
+
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
         StateRead::scan(self, from, to, limit)
     }
 }
 
 impl<S: StateRead + ?Sized> Ledger for Overlay<'_, S> {
-    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+    fn put(&mut self, key: &[u8], value: &[u8]) {
         Overlay::put(self, key, value);
     }
 

@@ -13,12 +13,20 @@ use crate::state::{Changes, StateRead};
 
 /// What an entry takes beside its key and value, about.
 const ENTRY_BYTES: usize = 48;
-/// In place of a value's length: the state has nothing at the key.
-const ABSENT: u32 = u32::MAX;
+/// Of the bytes of a cache, the part for keys that the state does not have. It is small: most of them are names of new
+/// objects, asked for once, and would push out what is asked for again.
+const ABSENT_PART: usize = 16;
 
-/// Values that were read lately, absent ones included, within a number of bytes.
+/// Values that were read lately, and keys that were found absent, within a number of bytes.
 #[derive(Debug)]
 pub struct Cache {
+    present: Recent,
+    absent: Recent,
+}
+
+/// What was lately put here, within a number of bytes.
+#[derive(Debug)]
+struct Recent {
     /// What was touched since the last turn, and what was touched in the turn before: when the young are half of what may be
     /// kept they take the place of the old.
     young: Generation,
@@ -48,8 +56,8 @@ impl Place {
         &bytes[self.at as usize..][..self.key as usize]
     }
 
-    fn value(self, bytes: &[u8]) -> Option<&[u8]> {
-        (self.value != ABSENT).then(|| &bytes[self.at as usize + self.key as usize..][..self.value as usize])
+    fn value(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.at as usize + self.key as usize..][..self.value as usize]
     }
 }
 
@@ -65,7 +73,7 @@ impl Generation {
         self.bytes.len() + self.places.len() * ENTRY_BYTES
     }
 
-    fn get(&self, hash: u64, key: &[u8]) -> Option<Option<&[u8]>> {
+    fn get(&self, hash: u64, key: &[u8]) -> Option<&[u8]> {
         let place = self.places.find(hash, |place| place.key(&self.bytes) == key)?;
         Some(place.value(&self.bytes))
     }
@@ -77,42 +85,74 @@ impl Generation {
     }
 
     /// False if the entry has no place, because offsets end at 4 GiB.
-    fn put(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) -> bool {
+    fn put(&mut self, hash: u64, key: &[u8], value: &[u8]) -> bool {
         let bytes = &mut self.bytes;
-        let (Ok(at), Ok(key_length)) = (u32::try_from(bytes.len()), u32::try_from(key.len())) else { return false };
-        let length = value.map_or(Some(ABSENT), |value| u32::try_from(value.len()).ok().filter(|n| *n != ABSENT));
-        let Some(length) = length else { return false };
+        let [at, key_length, length] = [bytes.len(), key.len(), value.len()].map(u32::try_from);
+        let (Ok(at), Ok(key_length), Ok(length)) = (at, key_length, length) else { return false };
         let new = Place { hash, at, key: key_length, value: length };
         match self.places.entry(hash, |place| place.key(bytes) == key, |place| place.hash) {
             Entry::Occupied(mut place) => {
                 let place = place.get_mut();
-                match value {
-                    None => place.value = ABSENT,
-                    Some(value) if place.value == length => {
-                        let from = place.at as usize + place.key as usize;
-                        bytes[from..from + value.len()].copy_from_slice(value);
-                    }
-                    Some(value) => {
-                        *place = new;
-                        bytes.extend_from_slice(key);
-                        bytes.extend_from_slice(value);
-                    }
+                if place.value == length {
+                    let from = place.at as usize + place.key as usize;
+                    bytes[from..from + value.len()].copy_from_slice(value);
+                    return true;
                 }
+                *place = new;
             }
             Entry::Vacant(place) => {
                 place.insert(new);
-                bytes.extend_from_slice(key);
-                bytes.extend_from_slice(value.unwrap_or_default());
             }
         }
+        bytes.extend_from_slice(key);
+        bytes.extend_from_slice(value);
         true
+    }
+}
+
+impl Recent {
+    fn new(limit: usize) -> Self {
+        Recent { young: Generation::default(), old: Generation::default(), limit }
+    }
+
+    fn put(&mut self, hash: u64, key: &[u8], value: &[u8]) {
+        if self.young.bytes.capacity() == 0 {
+            // All at once: growing would move it again and again. The system gives memory when it is written to.
+            self.young.bytes.reserve(self.limit / 2);
+        }
+        if !self.young.put(hash, key, value) {
+            // What is not in a cache is asked of the state.
+            *self = Recent::new(self.limit);
+        } else if self.young.size() > self.limit / 2 {
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+        }
+    }
+
+    fn remove(&mut self, hash: u64, key: &[u8]) {
+        self.young.remove(hash, key);
+        self.old.remove(hash, key);
+    }
+
+    fn contains(&self, hash: u64, key: &[u8]) -> bool {
+        self.young.get(hash, key).or_else(|| self.old.get(hash, key)).is_some()
+    }
+
+    fn get(&mut self, hash: u64, key: &[u8]) -> Option<Vec<u8>> {
+        if let Some(found) = self.young.get(hash, key) {
+            return Some(found.to_vec());
+        }
+        let found = self.old.get(hash, key)?.to_vec();
+        self.put(hash, key, &found);
+        Some(found)
     }
 }
 
 impl Cache {
     /// An empty cache of about `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Cache { young: Generation::default(), old: Generation::default(), limit }
+        let absent = limit / ABSENT_PART;
+        Cache { present: Recent::new(limit - absent), absent: Recent::new(absent) }
     }
 
     /// The state has changed. What is new in it enters the cache when it is read: most objects are written once and read
@@ -120,11 +160,12 @@ impl Cache {
     pub fn write(&mut self, changes: &Changes) {
         for (key, value) in changes {
             let hash = hash(key);
-            match self.young.get(hash, key).or_else(|| self.old.get(hash, key)) {
-                Some(Some(_)) => self.put(hash, key, value.as_deref()),
-                Some(None) => {
-                    self.young.remove(hash, key);
-                    self.old.remove(hash, key);
+            match value {
+                Some(value) if self.present.contains(hash, key) => self.present.put(hash, key, value),
+                Some(_) => self.absent.remove(hash, key),
+                None if self.present.contains(hash, key) => {
+                    self.present.remove(hash, key);
+                    self.absent.put(hash, key, &[]);
                 }
                 None => {}
             }
@@ -132,26 +173,14 @@ impl Cache {
     }
 
     fn put(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) {
-        if self.young.bytes.capacity() == 0 {
-            // All at once: growing would move it again and again. The system gives memory when it is written to.
-            self.young.bytes.reserve(self.limit / 2);
-        }
-        if !self.young.put(hash, key, value) {
-            // What is not in a cache is asked of the state.
-            *self = Cache::new(self.limit);
-        } else if self.young.size() > self.limit / 2 {
-            std::mem::swap(&mut self.young, &mut self.old);
-            self.young.clear();
+        match value {
+            Some(value) => self.present.put(hash, key, value),
+            None => self.absent.put(hash, key, &[]),
         }
     }
 
     fn get(&mut self, hash: u64, key: &[u8]) -> Option<Option<Vec<u8>>> {
-        if let Some(found) = self.young.get(hash, key) {
-            return Some(found.map(<[u8]>::to_vec));
-        }
-        let found = self.old.get(hash, key)?.map(<[u8]>::to_vec);
-        self.put(hash, key, found.as_deref());
-        Some(found)
+        self.present.get(hash, key).map(Some).or_else(|| self.absent.get(hash, key).map(|_| None))
     }
 }
 
@@ -221,8 +250,10 @@ mod tests {
                         cache.borrow_mut().write(&changes);
                     }
                 }
-                let cache = cache.borrow();
-                prop_assert!(cache.young.size().max(cache.old.size()) <= limit / 2 + ENTRY_BYTES + 256);
+                let Cache { present, absent } = &*cache.borrow();
+                for (part, limit) in [(present, limit), (absent, limit / ABSENT_PART)] {
+                    prop_assert!(part.young.size().max(part.old.size()) <= limit / 2 + ENTRY_BYTES + 256);
+                }
             }
         }
     }
@@ -263,7 +294,7 @@ mod tests {
         let changes = [(vec![1], Some(vec![10])), (vec![2], Some(vec![20]))].into();
         state.apply(&changes);
         cache.borrow_mut().write(&changes);
-        assert_eq!(cache.borrow().young.places.len(), 0);
+        assert_eq!(cache.borrow().present.young.places.len() + cache.borrow().absent.young.places.len(), 0);
         let cached = Cached::new(&state, &cache);
         assert_eq!((cached.get(&[1]), cached.get(&[2])), (Some(vec![10]), Some(vec![20])));
         let cached = Cached::new(&Untouchable, &cache);

@@ -30,7 +30,8 @@ struct Slot<V> {
 /// Bytes of a key, about.
 const KEY_BYTES: usize = 48;
 
-/// The hash by which a key is found.
+/// The hash by which a key is found. Users choose parts of keys, so whole hashes must be hard to make equal, which those of faster
+/// functions with a known seed are not.
 pub(crate) fn hash(key: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(key);
@@ -45,6 +46,26 @@ impl<V: Default> Keyed<V> {
             keys: Vec::with_capacity(keys * KEY_BYTES),
             places: HashTable::with_capacity(keys),
         }
+    }
+
+    /// How many keys it has memory for.
+    pub(crate) fn room(&self) -> usize {
+        self.slots.capacity()
+    }
+
+    /// Makes room for so many keys more.
+    pub(crate) fn reserve(&mut self, keys: usize) {
+        let Keyed { slots, keys: bytes, places } = self;
+        slots.reserve_exact(keys);
+        bytes.reserve_exact(keys * KEY_BYTES);
+        places.reserve(keys, |at| slots[*at].hash);
+    }
+
+    /// Forgets every key, and keeps the room.
+    pub(crate) fn clear(&mut self) {
+        self.slots.clear();
+        self.keys.clear();
+        self.places.clear();
     }
 
     /// The place of `key`, which gets a default value if it was not here.

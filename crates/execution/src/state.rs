@@ -8,9 +8,11 @@
 //! base       what is stored (or MemState)
 //! ```
 
-use std::cell::RefCell;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::iter::Peekable;
+use std::rc::Rc;
 
 use crate::keyed::Keyed;
 
@@ -129,6 +131,38 @@ struct Slot {
     before: Option<Option<Vec<u8>>>,
     /// What was written, if anything was.
     now: Option<Option<Vec<u8>>>,
+    /// What a reader made of the value as it is now.
+    made: Option<Rc<dyn Any>>,
+}
+
+impl Slot {
+    /// The value as it is now.
+    fn value<S: StateRead + ?Sized>(&mut self, base: &S, key: &[u8]) -> Option<&Vec<u8>> {
+        match &self.now {
+            Some(written) => written.as_ref(),
+            None => self.before.get_or_insert_with(|| base.get(key)).as_ref(),
+        }
+    }
+}
+
+/// A table with room for more keys is not kept for the next overlay: this many take about 10 MiB.
+const MAX_KEPT_KEYS: usize = 1 << 16;
+
+/// From so many keys on an overlay uses the table of the one before.
+const MANY: usize = 256;
+
+thread_local! {
+    /// The table of this thread's last overlay, empty: what a block needs, the next one needs again, and memory that the
+    /// system gives anew costs more than what is put there.
+    static KEPT: Cell<Option<Keyed<Slot>>> = const { Cell::new(None) };
+}
+
+/// Keeps a table's memory for the next overlay of this thread, if it is worth it.
+fn keep(mut touched: Keyed<Slot>) {
+    touched.clear();
+    let kept = KEPT.take().filter(|kept| kept.room() >= touched.room());
+    let fits = (MANY..=MAX_KEPT_KEYS).contains(&touched.room());
+    KEPT.set(kept.or_else(|| fits.then_some(touched)));
 }
 
 /// A key whose value an overlay changes; without a value it is absent.
@@ -136,7 +170,7 @@ struct Slot {
 pub struct Difference {
     /// The key.
     pub key: Vec<u8>,
-    /// What the base has.
+    /// What the base has; also absent if nobody asked for it.
     pub before: Option<Vec<u8>>,
     /// What was written.
     pub now: Option<Vec<u8>>,
@@ -155,48 +189,79 @@ pub struct Overlay<'a, S: StateRead + ?Sized> {
 impl<'a, S: StateRead + ?Sized> Overlay<'a, S> {
     /// Nothing written over `base`.
     pub fn new(base: &'a S) -> Self {
-        Overlay::with_room(base, 0)
+        Overlay::of_many(base, 0)
     }
 
-    /// Nothing written over `base`, with room for `keys` that are touched; more fit.
-    pub fn with_room(base: &'a S, keys: usize) -> Self {
-        Overlay { base, touched: RefCell::new(Keyed::with_capacity(keys)), written: BTreeMap::new() }
+    /// Nothing written over `base`, with room for `keys` that are touched; more fit. Many use the memory that the last overlay of
+    /// this thread gave back at its end. A few are better off with their own: giving a large table back costs more.
+    pub fn of_many(base: &'a S, keys: usize) -> Self {
+        let kept = if keys < MANY { None } else { KEPT.take() };
+        let mut touched = kept.unwrap_or_else(|| Keyed::with_capacity(0));
+        touched.reserve(keys);
+        Overlay { base, touched: RefCell::new(touched), written: BTreeMap::new() }
+    }
+
+    /// Forgets all, and gives the memory back.
+    pub fn end(self) {
+        keep(self.touched.into_inner());
     }
 
     /// Sets the value at `key`.
-    pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.write(key, Some(value));
+    pub fn put(&mut self, key: &[u8], value: &[u8]) {
+        self.write(key, |now| match now {
+            Some(before) => {
+                before.clear();
+                before.extend_from_slice(value);
+            }
+            None => *now = Some(value.to_vec()),
+        });
     }
 
     /// Removes `key`, present or not.
     pub fn delete(&mut self, key: &[u8]) {
-        self.write(key.to_vec(), None);
+        self.write(key, |now| *now = None);
     }
 
-    fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+    /// Writes a key; `change` sees what was written there before, and leaves what is there now.
+    fn write(&mut self, key: &[u8], change: impl FnOnce(&mut Option<Vec<u8>>)) {
         let touched = self.touched.get_mut();
-        let at = touched.place(&key);
-        if touched[at].now.replace(value).is_none() {
-            self.written.insert(key, at);
+        let at = touched.place(key);
+        let slot = &mut touched[at];
+        slot.made = None;
+        if slot.now.is_none() {
+            self.written.insert(key.to_vec(), at);
         }
+        change(slot.now.get_or_insert_default());
     }
 
     /// What differs from the base: writes that leave a key as it was are not among them.
     pub fn into_changes(self) -> Changes {
-        self.into_differences().into_iter().map(|Difference { key, now, .. }| (key, now)).collect()
+        self.into_differences(|_| true).into_iter().map(|Difference { key, now, .. }| (key, now)).collect()
     }
 
-    /// [`Overlay::into_changes`] with the values that the base has, in the order of the keys.
-    pub fn into_differences(self) -> Vec<Difference> {
+    /// What differs from the base, with the values that the base has, in the order of the keys. Of a key that was written and
+    /// never read the base is asked if `compared` says so; else it counts as absent there.
+    pub fn into_differences(self, compared: impl Fn(&[u8]) -> bool) -> Vec<Difference> {
         let Overlay { base, touched, written } = self;
         let mut touched = touched.into_inner();
-        let differs = |(key, at): (Vec<u8>, usize)| {
+        let mut differences = Vec::with_capacity(written.len());
+        for (key, at) in written {
             let slot = &mut touched[at];
             let now = slot.now.take().expect("a written key has a value or none");
-            let before = slot.before.take().unwrap_or_else(|| base.get(&key));
-            (before != now).then_some(Difference { key, before, now })
-        };
-        written.into_iter().filter_map(differs).collect()
+            let before = match slot.before.take() {
+                None if !compared(&key) => None,
+                asked => {
+                    let before = asked.unwrap_or_else(|| base.get(&key));
+                    if before == now {
+                        continue;
+                    }
+                    before
+                }
+            };
+            differences.push(Difference { key, before, now });
+        }
+        keep(touched);
+        differences
     }
 }
 
@@ -205,12 +270,20 @@ impl<S: StateRead + ?Sized> Overlay<'_, S> {
     pub(crate) fn see<T>(&self, key: &[u8], read: impl FnOnce(Option<&Vec<u8>>) -> T) -> T {
         let mut touched = self.touched.borrow_mut();
         let at = touched.place(key);
+        read(touched[at].value(self.base, key))
+    }
+
+    /// What `make` makes of the value at `key`, made once for each value. It must not use this overlay, and be the same for
+    /// a key always.
+    pub(crate) fn made(&self, key: &[u8], make: &dyn Fn(&[u8]) -> Rc<dyn Any>) -> Option<Rc<dyn Any>> {
+        let mut touched = self.touched.borrow_mut();
+        let at = touched.place(key);
         let slot = &mut touched[at];
-        let value = match &slot.now {
-            Some(written) => written,
-            None => slot.before.get_or_insert_with(|| self.base.get(key)),
-        };
-        read(value.as_ref())
+        if slot.made.is_none() {
+            let made = slot.value(self.base, key).map(|value| make(value));
+            slot.made = made;
+        }
+        slot.made.clone()
     }
 }
 
@@ -352,7 +425,7 @@ mod tests {
             let mut overlay = Overlay::new(&below);
             for (key, value) in &writes {
                 match value {
-                    Some(value) => overlay.put(key.clone(), value.clone()),
+                    Some(value) => overlay.put(key, value),
                     None => overlay.delete(key),
                 }
             }
@@ -384,10 +457,84 @@ mod tests {
         let mut state = MemState::new();
         state.apply(&[(vec![1], Some(vec![1]))].into());
         let mut overlay = Overlay::new(&state);
-        overlay.put(vec![2], vec![2]);
+        overlay.put(&[2], &[2]);
         for (from, to) in [(vec![3], vec![0]), (vec![1], vec![1])] {
             assert!(state.scan(&from, &to, 9).is_empty());
             assert!(overlay.scan(&from, &to, 9).is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_made_of_a_value_stands_until_the_key_is_written() {
+        let mut state = MemState::new();
+        state.apply(&[(vec![1], Some(vec![10]))].into());
+        let mut overlay = Overlay::new(&state);
+        let times = Cell::new(0);
+        let made = |overlay: &Overlay<'_, MemState>, key: u8| {
+            let make = |value: &[u8]| {
+                times.set(times.get() + 1);
+                Rc::new(value[0]) as Rc<dyn Any>
+            };
+            overlay.made(&[key], &make).map(|made| *made.downcast::<u8>().unwrap())
+        };
+        assert_eq!([made(&overlay, 1), made(&overlay, 1), made(&overlay, 2)], [Some(10), Some(10), None]);
+        assert_eq!(times.get(), 1);
+        overlay.put(&[1], &[11]);
+        overlay.put(&[2], &[20]);
+        assert_eq!([made(&overlay, 1), made(&overlay, 1), made(&overlay, 2)], [Some(11), Some(11), Some(20)]);
+        assert_eq!(times.get(), 3);
+        overlay.delete(&[1]);
+        assert_eq!([made(&overlay, 1), made(&overlay, 2)], [None, Some(20)]);
+        assert_eq!(times.get(), 3);
+    }
+
+    /// A state that holds 7 at every key and counts who asks.
+    struct Sevens(Cell<u32>);
+
+    impl StateRead for Sevens {
+        fn get(&self, _: &[u8]) -> Option<Vec<u8>> {
+            self.0.set(self.0.get() + 1);
+            Some(vec![7])
+        }
+
+        fn scan(&self, _: &[u8], _: &[u8], _: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn the_base_is_asked_of_a_key_that_was_only_written_if_that_counts() {
+        let base = Sevens(Cell::new(0));
+        let mut overlay = Overlay::new(&base);
+        assert_eq!(overlay.get(&[1]), Some(vec![7]));
+        for key in [1, 2, 3] {
+            overlay.put(&[key], &[7]);
+        }
+        overlay.put(&[4], &[8]);
+        let differences = overlay.into_differences(|key| key[0] % 2 == 0);
+        let difference = |key, before: Option<u8>, now| Difference {
+            key: vec![key],
+            before: before.map(|value| vec![value]),
+            now: Some(vec![now]),
+        };
+        assert_eq!(differences, [difference(3, None, 7), difference(4, Some(7), 8)]);
+        assert_eq!(base.0.get(), 3, "of 1, 2 and 4");
+    }
+
+    #[test]
+    fn a_block_finds_the_memory_of_the_last_one_and_nothing_in_it() {
+        let state = MemState::new();
+        let mut overlay = Overlay::of_many(&state, 3 * MANY);
+        overlay.put(&[1], &[10]);
+        assert_eq!(overlay.into_differences(|_| true).len(), 1);
+        let overlay = Overlay::of_many(&state, MANY);
+        assert!(overlay.touched.borrow().room() >= 3 * MANY);
+        assert_eq!(overlay.get(&[1]), None);
+        overlay.end();
+        for keys in [MANY - 1, MAX_KEPT_KEYS + 1] {
+            KEPT.set(None);
+            Overlay::of_many(&state, keys).end();
+            assert!(KEPT.take().is_none(), "what is small or too large is not kept");
         }
     }
 

@@ -14,6 +14,7 @@
 //! on the path its own key spells, hence a place on a key's path that is empty or held by another leaf shows that the
 //! key is absent.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use vostro_crypto::{Domain, Hash, hash, sha256};
@@ -59,9 +60,15 @@ pub(crate) fn bit(key: &Hash, depth: usize) -> bool {
     key.0[depth / 8] >> (7 - depth % 8) & 1 == 1
 }
 
-/// Most leaves that a subtree keeps in one piece of memory. Against a piece a leaf this saves nearly half of the memory
-/// and about as much time in loads and allocations as its two or three extra hashes cost. It does not show in the root.
-const MAX_BUCKET: usize = 8;
+/// Most leaves that a subtree keeps in one piece of memory, of which a change makes a new one and hashes it again. With twice
+/// as many a leaf takes a sixth less memory and an update a fifth more time. It does not show in the root.
+const MAX_BUCKET: usize = 4;
+
+/// A tree is built from scratch in parts, by so many first bits of the key: those of a byte.
+const PART_BITS: usize = 8;
+
+/// An update fetches the paths of so many changes at once: what they touch stays in a processor's nearest caches.
+const FETCHED: usize = 16;
 
 #[derive(Clone, Copy, Debug)]
 struct Leaf {
@@ -112,6 +119,16 @@ enum Node {
     Inner(Arc<[Link; 2]>),
 }
 
+impl Node {
+    /// Reads how many hold the node, which lies in its memory: those who share it are going to count themselves there.
+    fn touch(&self) {
+        black_box(match self {
+            Node::Bucket(leaves) => leaves.as_ref().map_or(0, Arc::strong_count),
+            Node::Inner(children) => Arc::strong_count(children),
+        });
+    }
+}
+
 impl Link {
     const EMPTY: Link = Link { hash: Hash::ZERO, node: Node::Bucket(None) };
 
@@ -151,6 +168,48 @@ impl Link {
         Link::join(Link::build(depth + 1, left), Link::build(depth + 1, right))
     }
 
+    /// Reads what an update of this subtree, which is at `depth`, is going to read. It goes down all paths at once, a level at a
+    /// time: no path waits for the memory of another one, as those of an update do, which meets them one after the other. Of more
+    /// than [`FETCHED`] changes the update itself goes further down first.
+    fn fetch(&self, mut depth: usize, changes: &[Change]) {
+        if changes.len() > FETCHED {
+            return;
+        }
+        let mut paths = [self; FETCHED];
+        let paths = &mut paths[..changes.len()];
+        let mut deeper = true;
+        while deeper {
+            deeper = false;
+            for (link, (key, _)) in paths.iter_mut().zip(changes) {
+                if let Node::Inner(children) = &link.node {
+                    let side = usize::from(bit(key, depth));
+                    children[1 - side].node.touch();
+                    *link = &children[side];
+                    deeper = true;
+                }
+            }
+            depth += 1;
+        }
+        for link in paths {
+            if let Some([first, .., last]) = link.leaves() {
+                black_box((first.key.0[0], last.hash.0[31]));
+            }
+        }
+    }
+
+    /// The subtree at `depth` over all keys of `parts`, a part for each byte that keys begin with; takes them.
+    fn of_parts(depth: usize, parts: &mut [Vec<(Hash, Hash)>]) -> Link {
+        if let [part] = parts {
+            let mut part = std::mem::take(part);
+            part.sort_unstable_by_key(|(key, _)| *key);
+            debug_assert!(part.is_sorted_by(|a, b| a.0 < b.0), "keys are distinct");
+            let leaves: Vec<Leaf> = part.into_iter().map(|(key, value)| Leaf::new(key, value)).collect();
+            return Link::build(depth, &leaves);
+        }
+        let (left, right) = parts.split_at_mut(parts.len() / 2);
+        Link::join(Link::of_parts(depth + 1, left), Link::of_parts(depth + 1, right))
+    }
+
     /// This subtree, which is at `depth`, after `changes`, which are sorted, distinct and belong below it. `grown`
     /// counts leaves that came less leaves that went.
     fn update(&self, depth: usize, changes: &[Change], grown: &mut isize) -> Link {
@@ -166,6 +225,10 @@ impl Link {
             }
             Node::Inner(children) => {
                 let (left, right) = split(changes, depth, |(key, _)| key);
+                if changes.len() > FETCHED {
+                    children[0].fetch(depth + 1, left);
+                    children[1].fetch(depth + 1, right);
+                }
                 let left = children[0].update(depth + 1, left, grown);
                 let right = children[1].update(depth + 1, right, grown);
                 if left.hash == children[0].hash && right.hash == children[1].hash {
@@ -221,6 +284,20 @@ impl Tree {
     /// The tree of nothing; its root is [`Hash::ZERO`].
     pub fn empty() -> Tree {
         Tree { root: Link::EMPTY, len: 0 }
+    }
+
+    /// The tree of distinct keys and their values, in any order. It takes them apart by the first byte of the key and builds part by
+    /// part, so that sorting stays in a processor's caches and there is never a second list of everything.
+    ///
+    /// # Panics
+    /// When a key comes many times.
+    pub fn of(entries: impl IntoIterator<Item = (Hash, Hash)>) -> Tree {
+        let mut parts: Vec<Vec<(Hash, Hash)>> = vec![Vec::new(); 1 << PART_BITS];
+        for (key, value) in entries {
+            parts[usize::from(key.0[0])].push((key, value));
+        }
+        let len = parts.iter().map(Vec::len).sum();
+        Tree { root: Link::of_parts(0, &mut parts), len }
     }
 
     /// The commitment to the contents.

@@ -82,6 +82,21 @@ proptest! {
     }
 
     #[test]
+    fn a_tree_built_at_once_is_the_tree_that_grew(
+        entries in map(60).prop_map(|m| m.into_iter().collect::<Vec<_>>()).prop_shuffle(),
+        batch in prop::collection::vec((key(), prop::option::of(value())), 0..12),
+    ) {
+        let built = Tree::of(entries.iter().copied());
+        let grown = tree_of(&entries.into_iter().collect());
+        prop_assert_eq!((built.root(), built.len()), (grown.root(), grown.len()));
+        for (key, _) in &batch {
+            prop_assert_eq!(built.prove(key), grown.prove(key));
+        }
+        let (built, grown) = (built.update(&batch), grown.update(&batch));
+        prop_assert_eq!((built.root(), built.len()), (grown.root(), grown.len()));
+    }
+
+    #[test]
     fn order_of_insertion_does_not_matter(
         entries in map(40).prop_map(|m| m.into_iter().collect::<Vec<_>>()).prop_shuffle(),
     ) {

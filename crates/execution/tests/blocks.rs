@@ -35,7 +35,7 @@ fn account(seed: u8) -> AccountId {
     policy(seed).account_id(&[0; 16])
 }
 
-fn label(text: impl Into<String>) -> Label {
+fn label(text: impl AsRef<str>) -> Label {
     Label::new(text).unwrap()
 }
 

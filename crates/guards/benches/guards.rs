@@ -77,7 +77,7 @@ fn update(waiting: work::state::Waiting) -> (Hash, Tree, work::state::Waiting) {
 
 #[library_benchmark]
 #[bench::run(work::state::changes())]
-fn prove(waiting: work::state::Waiting) -> (Proof, work::state::Waiting) {
+fn prove(waiting: work::state::Waiting) -> (Vec<Proof>, work::state::Waiting) {
     black_box(work::state::prove(black_box(waiting)))
 }
 

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`codec`] | a payment, a block of a hundred and a commit, encoded and decoded |
 //! | [`contract`] | a split payment, its refund, a hundred deadlines; a block of a hundred payments with every root |
-//! | [`state`] | 300 keys of a tree of 100,000 changed; one proved |
+//! | [`state`] | 300 keys of a tree of 100,000 changed; sixteen proved |
 //! | [`agreement`] | one validator's share in a height among four |
 //!
 //! `benches/guards.rs` runs them under callgrind, [`judge`] compares, `scripts/guards` does both.

@@ -30,8 +30,7 @@ pub struct Waiting {
 }
 
 fn tree(keys: u64) -> Tree {
-    let keys: Vec<_> = (0..keys).map(|at| (number(at), Some(number(KEYS * 2 + at)))).collect();
-    Tree::empty().update(&keys)
+    Tree::of((0..keys).map(|at| (number(at), number(KEYS * 2 + at))))
 }
 
 /// A tree of [`KEYS`] keys, and a block's changes: five of six replace a value, one adds a key, a few delete one.
@@ -50,9 +49,31 @@ pub fn update(waiting: Waiting) -> (Hash, Tree, Waiting) {
     (tree.root(), tree, waiting)
 }
 
-/// Proves one key.
-pub fn prove(waiting: Waiting) -> (Proof, Waiting) {
-    (waiting.tree.prove(&number(PROVED)), waiting)
+/// A tree ten times as large, and blocks of a thousand payments that each change other keys of it.
+pub struct Large {
+    tree: Tree,
+    blocks: u64,
+}
+
+/// The large tree before its first block.
+pub fn large() -> Large {
+    Large { tree: tree(KEYS * 10), blocks: 0 }
+}
+
+/// The next block's changes, and the tree it was before: freeing what only that one holds is not part of the work.
+pub fn grow(large: Large) -> (Tree, Large) {
+    let Large { tree, blocks } = large;
+    let change = |at: u64| {
+        let at = blocks * TOUCHED * 10 + at;
+        (number(at * 331 % (KEYS * 10)), Some(number(KEYS * 20 + at)))
+    };
+    let after = tree.update(&(0..TOUCHED * 10).map(change).collect::<Vec<_>>());
+    (tree, Large { tree: after, blocks: blocks + 1 })
+}
+
+/// Proves sixteen keys: some are alone in their bucket, others have neighbours.
+pub fn prove(waiting: Waiting) -> (Vec<Proof>, Waiting) {
+    ((PROVED..PROVED + 16).map(|key| waiting.tree.prove(&number(key))).collect(), waiting)
 }
 
 /// A proof of one key among a hundredth of [`KEYS`], and the root it leads to.
@@ -77,5 +98,18 @@ mod tests {
         assert_eq!((waiting.tree.len(), tree.len()), (100_000, 100_000 + 50 - 10));
         assert_ne!(root, waiting.tree.root());
         assert!(check(proof()).0);
+        let (proofs, waiting) = prove(waiting);
+        for (at, proof) in (PROVED..).zip(&proofs) {
+            assert!(proof.check(&waiting.tree.root(), &number(at), Some(&number(KEYS * 2 + at))));
+        }
+        assert_eq!(proofs.len(), 16);
+    }
+
+    #[test]
+    fn a_large_tree_changes_with_every_block_and_does_not_grow() {
+        let (first, next) = grow(large());
+        let (second, last) = grow(next);
+        assert_eq!([first.len(), second.len(), last.tree.len()], [1_000_000; 3]);
+        assert!(first.root() != second.root() && second.root() != last.tree.root());
     }
 }

@@ -183,7 +183,7 @@ mod tests {
     }
 
     fn deposited() -> Vec<Event> {
-        vec![Event::Deposited { gateway: AccountId([2; 32]), channel_ref: Label::new("1".to_owned()).unwrap() }]
+        vec![Event::Deposited { gateway: AccountId([2; 32]), channel_ref: Label::new("1").unwrap() }]
     }
 
     #[test]

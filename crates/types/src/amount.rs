@@ -156,15 +156,30 @@ pub fn allocate(total: Amount, weights: &[u64]) -> Result<Vec<Amount>, AmountErr
     if sum == 0 {
         return if total.is_zero() { Ok(vec![Amount::ZERO; weights.len()]) } else { Err(AmountError::NoWeights) };
     }
-    let ideal = |w: u64| u128::from(total.0) * u128::from(w);
-    let mut shares: Vec<Amount> = weights.iter().map(|w| Amount((ideal(*w) / sum) as u64)).collect();
+    let part = |weight: u64| divide(total.0, weight, sum);
+    let mut shares: Vec<Amount> = weights.iter().map(|w| Amount(part(*w).0)).collect();
     let given: u64 = shares.iter().map(|s| s.0).sum();
-    let mut order: Vec<usize> = (0..weights.len()).collect();
-    order.sort_by_key(|i| (std::cmp::Reverse(ideal(weights[*i]) % sum), *i));
-    for i in order.into_iter().take((total.0 - given) as usize) {
-        shares[i].0 += 1;
+    let left = (total.0 - given) as usize;
+    if left > 0 {
+        let mut remainders: Vec<_> = weights.iter().map(|w| part(*w).1).zip(0..).collect();
+        remainders.sort_unstable_by_key(|(remainder, at)| (std::cmp::Reverse(*remainder), *at));
+        for (_, at) in remainders.into_iter().take(left) {
+            shares[at].0 += 1;
+        }
     }
     Ok(shares)
+}
+
+/// `total · weight / sum` and what remains, for a weight that is part of the sum: the quotient is at most the total.
+fn divide(total: u64, weight: u64, sum: u128) -> (u64, u128) {
+    match (total.checked_mul(weight), u64::try_from(sum)) {
+        // Nearly always, and several times as fast.
+        (Some(product), Ok(sum)) => (product / sum, u128::from(product % sum)),
+        _ => {
+            let product = u128::from(total) * u128::from(weight);
+            ((product / sum) as u64, product % sum)
+        }
+    }
 }
 
 #[cfg(test)]

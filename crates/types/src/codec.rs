@@ -5,6 +5,7 @@
 //! again gives the same bytes. So one value has one encoding and hashes of encodings identify values.
 #![allow(clippy::disallowed_methods)] // the one place that may call bincode
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use bincode::enc::write::Writer;
@@ -76,18 +77,30 @@ fn layout() -> bincode::config::Configuration<bincode::config::LittleEndian, bin
 /// # Panics
 /// Never for the types of this workspace: bincode fails only on foreign `Encode` implementations and on I/O.
 pub fn encode<T: Encode>(value: &T) -> Vec<u8> {
+    encoded(value, |bytes| bytes.into_owned())
+}
+
+/// What `look` makes of a value's encoding, which it sees where it was made.
+///
+/// # Panics
+/// As [`encode`].
+pub fn see_encoded<T: Encode, R>(value: &T, look: impl FnOnce(&[u8]) -> R) -> R {
+    encoded(value, |bytes| look(&bytes))
+}
+
+fn encoded<T: Encode, R>(value: &T, take: impl FnOnce(Cow<'_, [u8]>) -> R) -> R {
     let mut short = Short { bytes: SHORT.take(), length: 0 };
     put(value, &mut short);
-    let encoded = if short.length <= MAX_SHORT {
-        short.bytes.as_slice().to_vec()
+    let taken = if short.length <= MAX_SHORT {
+        take(Cow::Borrowed(&short.bytes))
     } else {
         let mut long = Long(Vec::with_capacity(short.length));
         put(value, &mut long);
-        long.0
+        take(Cow::Owned(long.0))
     };
     short.bytes.clear();
     SHORT.set(short.bytes);
-    encoded
+    taken
 }
 
 fn put<T: Encode>(value: &T, writer: &mut impl Writer) {

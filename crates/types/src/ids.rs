@@ -5,8 +5,11 @@ use std::str::FromStr;
 
 use bech32::{Bech32m, Hrp};
 use bincode::de::Decoder;
-use bincode::error::DecodeError;
+use bincode::de::read::Reader;
+use bincode::enc::Encoder;
+use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
+use smol_str::SmolStr;
 use vostro_crypto::Hash;
 
 use crate::codec::refuse;
@@ -76,8 +79,8 @@ impl FromStr for AccountId {
 /// A name that platforms choose: order ids, item names, references. 1 to 64 bytes of UTF-8 without control characters,
 /// invisible characters or marks of direction, and without spaces at either end, so that names that differ look
 /// different.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode)]
-pub struct Label(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Label(SmolStr);
 
 impl Label {
     /// Longest label in bytes.
@@ -87,14 +90,14 @@ impl Label {
     ///
     /// # Errors
     /// [`IdError::Label`] if the text breaks the rules above.
-    pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
-        let text = text.into();
+    pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
+        let text = text.as_ref();
         let good = !text.is_empty()
             && text.len() <= Self::MAX
             && !text.chars().any(|c| c.is_control() || is_invisible(c))
             && text.trim() == text;
         if good {
-            Ok(Label(text))
+            Ok(Label(SmolStr::new(text)))
         } else {
             Err(IdError::Label { text: text.chars().take(100).collect(), max: Self::MAX })
         }
@@ -135,9 +138,23 @@ impl fmt::Debug for Label {
     }
 }
 
+/// As a string: length and bytes.
+impl Encode for Label {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.as_str().encode(encoder)
+    }
+}
+
 impl<Context> Decode<Context> for Label {
     fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        Label::new(String::decode(decoder)?).map_err(|e| refuse(e.to_string()))
+        let length = u64::decode(decoder)?;
+        let mut bytes = [0; Label::MAX];
+        let text = usize::try_from(length).ok().and_then(|length| bytes.get_mut(..length));
+        let text = text.ok_or_else(|| refuse(format!("a label has at most {} bytes, not {length}", Label::MAX)))?;
+        decoder.claim_bytes_read(text.len())?;
+        decoder.reader().read(text)?;
+        let text = std::str::from_utf8(text).map_err(|inner| DecodeError::Utf8 { inner })?;
+        Label::new(text).map_err(|e| refuse(e.to_string()))
     }
 }
 bincode::impl_borrow_decode!(Label);
@@ -286,7 +303,19 @@ mod tests {
         for bad in ["", " x", "x ", "a\nb", "a\0", "a\u{200b}", "\u{202e}a", "a\u{feff}b", &"x".repeat(65)] {
             assert!(Label::new(bad).is_err(), "{bad:?}");
         }
-        let bytes = crate::codec::encode(&" x".to_string());
-        assert!(crate::codec::decode::<Label>(&bytes, 100).is_err());
+        for bad in [" x", "", &"x".repeat(65)] {
+            let bytes = crate::codec::encode(&bad.to_string());
+            assert!(crate::codec::decode::<Label>(&bytes, 100).is_err(), "{bad:?}");
+        }
+        for good in ["x", &"x".repeat(23), &"x".repeat(24), &"课".repeat(21), &"x".repeat(64)] {
+            let bytes = crate::codec::encode(&good.to_string());
+            let label: Label = crate::codec::decode(&bytes, 100).unwrap();
+            assert_eq!((label.as_str(), crate::codec::encode(&label)), (good, bytes.clone()));
+            assert!(crate::codec::decode::<Label>(&bytes[..bytes.len() - 1], 100).is_err(), "cut short");
+        }
+        let length = |length: u64, text: &[u8]| [&length.to_le_bytes(), text].concat();
+        for bytes in [length(u64::MAX, b"x"), length(65, b"x"), length(1, &[0xff]), length(2, "课".as_bytes())] {
+            assert!(crate::codec::decode::<Label>(&bytes, 100).is_err(), "{bytes:?}");
+        }
     }
 }

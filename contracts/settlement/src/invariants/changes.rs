@@ -61,7 +61,8 @@ const COUNTED: [u8; 8] = [
     NETS.prefix(),
 ];
 
-fn counts(key: &[u8]) -> bool {
+/// Whether [`check_changes`] looks at the entry with this key; of others it need not know what was there before.
+pub fn counts(key: &[u8]) -> bool {
     key.first().is_some_and(|prefix| COUNTED.contains(prefix))
 }
 

@@ -28,7 +28,7 @@ use crate::tables::{
 
 use step::immutable;
 
-pub use changes::check_changes;
+pub use changes::{check_changes, counts};
 pub use step::check_step;
 
 /// A rule that does not hold.

@@ -32,16 +32,16 @@ pub fn approve(proposer: AccountId, name: &str) -> Action {
 impl World {
     /// Lets these platforms run the validators, one each time they are named.
     pub fn validators(&mut self, platforms: &[AccountId]) {
-        self.ledger.put(VALIDATORS.key(&()), encode(&(1u8, platforms.to_vec())));
+        self.ledger.put(&VALIDATORS.key(&()), &encode(&(1u8, platforms.to_vec())));
     }
 
     /// Lets a platform take part that the genesis did not name.
     pub fn join(&mut self, seed: u8) -> AccountId {
         let id = self.newcomer(seed);
         let head = ACCOUNTS.get(&self.ledger, &self.p).unwrap();
-        self.ledger.put(ACCOUNTS.key(&id), encode(&(1u8, AccountHead { platform: id, ..head })));
-        self.ledger.put(POLICIES.key(&id), encode(&(1u8, KeyPolicy::single(secret(seed).public()))));
-        self.ledger.put(NAMES.key(&id), encode(&(1u8, label(&format!("platform-{seed}")))));
+        self.ledger.put(&ACCOUNTS.key(&id), &encode(&(1u8, AccountHead { platform: id, ..head })));
+        self.ledger.put(&POLICIES.key(&id), &encode(&(1u8, KeyPolicy::single(secret(seed).public()))));
+        self.ledger.put(&NAMES.key(&id), &encode(&(1u8, label(&format!("platform-{seed}")))));
         self.keys.insert(id, secret(seed));
         id
     }
@@ -57,9 +57,9 @@ impl World {
 
     /// Changes parameters in the state itself.
     pub fn set_parameters(&mut self, change: impl FnOnce(&mut Parameters)) {
-        let mut network = read::network(&self.ledger);
+        let mut network = (*read::network(&self.ledger)).clone();
         change(&mut network.parameters);
-        self.ledger.put(NETWORK.key(&()), encode(&(1u8, network)));
+        self.ledger.put(&NETWORK.key(&()), &encode(&(1u8, network)));
     }
 
     /// Runs an action with keys of one's choice.

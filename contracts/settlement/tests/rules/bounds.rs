@@ -11,7 +11,7 @@ use vostro_types::transaction::*;
 use vostro_types::*;
 
 fn put<V: Encode>(w: &mut World, key: Vec<u8>, value: V) {
-    w.ledger.put(key, encode(&(1u8, value)));
+    w.ledger.put(&key, &encode(&(1u8, value)));
 }
 
 /// An account that is like another one.

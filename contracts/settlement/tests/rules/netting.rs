@@ -142,7 +142,7 @@ fn a_full_window_gives_way_to_the_next() {
     for (participants, window) in [(MAX_PARTICIPANTS, 1), (MAX_PARTICIPANTS - 3, 2)] {
         let mut w = w.clone();
         let crowded = read::Window { participants, ..read::window(&w.ledger, cny(), 1).unwrap() };
-        w.ledger.put(WINDOWS.key(&(cny(), 1)), codec::encode(&(1u8, crowded)));
+        w.ledger.put(&WINDOWS.key(&(cny(), 1)), &codec::encode(&(1u8, crowded)));
         // p, q and the network are in already; with dave's plan four more come
         let legs: Vec<PlanLeg> = [w.dave, w.alice, w.bob, w.tax].map(|a| leg(Payee::Account(a), 250_000)).into();
         w.ok_unchecked(w.q, plan("crowd", 1, legs));
