@@ -178,12 +178,12 @@ impl Backend for NodeBackend {
     }
 
     fn block_height(&self, id: &BlockId) -> Option<Height> {
-        let bytes = self.index(Table::Blocks, &block_key(id))?;
+        let bytes = self.index(Table::Blocks, block_key(id))?;
         bytes.try_into().ok().map(|b| Height(u64::from_be_bytes(b)))
     }
 
     fn locate(&self, id: &TxId) -> Option<(Height, u32)> {
-        self.index(Table::Transactions, &transaction_key(id)).and_then(|bytes| parse_place(&bytes))
+        self.index(Table::Transactions, transaction_key(id)).and_then(|bytes| parse_place(&bytes))
     }
 
     fn pending(&self, id: &TxId) -> bool {
@@ -248,7 +248,7 @@ impl Backend for NodeBackend {
 
     fn history_since(&self, account: &AccountId, from: (Height, u32), to: Height, limit: usize) -> Vec<(Height, u32)> {
         // An entry that begins before `from` may go on behind it.
-        let mut low = history_key(account, from.0, 0);
+        let mut low = history_key(account, from.0, 0).to_vec();
         let high = history_key(account, Height(to.0.saturating_add(1)), 0);
         let mut found = Vec::new();
         loop {

@@ -26,19 +26,18 @@ pub fn parse_place(bytes: &[u8]) -> Option<(Height, u32)> {
 const ENTRY_RECEIPTS: usize = 4096;
 
 /// Key of an entry of an account's history: of the first receipt that it names.
-pub fn history_key(account: &AccountId, height: Height, index: u32) -> Vec<u8> {
-    [account.0.as_slice(), &place(height, index)].concat()
+pub fn history_key(account: &AccountId, height: Height, index: u32) -> [u8; 44] {
+    let mut key = [0; 44];
+    key[..32].copy_from_slice(&account.0);
+    key[32..].copy_from_slice(&place(height, index));
+    key
 }
 
 /// An entry of an account's history: one receipt in its key and those of the same block that follow in its value. So an
 /// account that is part of every receipt of a block costs one entry, not as many.
-fn history_entry(account: &AccountId, height: Height, receipts: &[u32]) -> Option<IndexChange> {
+fn history_entry(account: &AccountId, height: Height, receipts: &[u32]) -> Option<([u8; 44], Vec<u8>)> {
     let (first, rest) = receipts.split_first()?;
-    Some(IndexChange {
-        table: Table::History,
-        key: history_key(account, height, *first),
-        value: Some(rest.iter().flat_map(|index| index.to_be_bytes()).collect()),
-    })
+    Some((history_key(account, height, *first), rest.iter().flat_map(|index| index.to_be_bytes()).collect()))
 }
 
 /// The receipts that an entry of an account's history names, in order.
@@ -50,13 +49,13 @@ pub fn parse_history(key: &[u8], value: &[u8]) -> Option<Vec<(Height, u32)>> {
 }
 
 /// Key of a transaction.
-pub fn transaction_key(id: &TxId) -> Vec<u8> {
-    id.0.0.to_vec()
+pub fn transaction_key(id: &TxId) -> &[u8] {
+    &id.0.0
 }
 
 /// Key of a block.
-pub fn block_key(id: &BlockId) -> Vec<u8> {
-    id.0.0.to_vec()
+pub fn block_key(id: &BlockId) -> &[u8] {
+    &id.0.0
 }
 
 /// Accounts that a receipt is part of the history of, each once.
@@ -82,17 +81,11 @@ fn touched(receipt: &Receipt, sender: Option<AccountId>) -> Vec<AccountId> {
 /// Everything the indexes gain from a block.
 pub fn index_changes(block: &Block, ids: &[TxId], receipts: &[Receipt]) -> Vec<IndexChange> {
     let height = block.header.height;
-    let mut changes = vec![IndexChange {
-        table: Table::Blocks,
-        key: block_key(&block.id()),
-        value: Some(height.0.to_be_bytes().to_vec()),
-    }];
+    let at = height.0.to_be_bytes().to_vec();
+    let mut changes = vec![IndexChange::new(Table::Blocks, block_key(&block.id()), Some(at))];
     for (index, id) in ids.iter().enumerate() {
-        changes.push(IndexChange {
-            table: Table::Transactions,
-            key: transaction_key(id),
-            value: Some(place(height, index as u32).to_vec()),
-        });
+        let at = place(height, index as u32).to_vec();
+        changes.push(IndexChange::new(Table::Transactions, transaction_key(id), Some(at)));
     }
     let mut history: BTreeMap<AccountId, Vec<u32>> = BTreeMap::new();
     for (index, receipt) in receipts.iter().enumerate() {
@@ -102,7 +95,8 @@ pub fn index_changes(block: &Block, ids: &[TxId], receipts: &[Receipt]) -> Vec<I
         }
     }
     for (account, receipts) in &history {
-        changes.extend(receipts.chunks(ENTRY_RECEIPTS).filter_map(|part| history_entry(account, height, part)));
+        let entries = receipts.chunks(ENTRY_RECEIPTS).filter_map(|part| history_entry(account, height, part));
+        changes.extend(entries.map(|(key, value)| IndexChange::new(Table::History, &key, Some(value))));
     }
     changes
 }
@@ -123,16 +117,14 @@ mod tests {
     #[test]
     fn an_entry_of_a_history_names_its_receipts() {
         let account = AccountId([7; 32]);
-        let entry = |receipts: &[u32]| {
-            history_entry(&account, Height(3), receipts).map(|e| (e.key, e.value.unwrap_or_default()))
-        };
+        let entry = |receipts: &[u32]| history_entry(&account, Height(3), receipts);
         for receipts in [&[5u32][..], &[0, 1, 300], &[4096, u32::MAX]] {
-            let (key, value) = entry(receipts).unwrap_or_default();
+            let (key, value) = entry(receipts).expect("receipts have an entry");
             let read = parse_history(&key, &value).unwrap_or_default();
             assert_eq!(read, receipts.iter().map(|index| (Height(3), *index)).collect::<Vec<_>>());
         }
         assert_eq!(entry(&[]), None);
-        let (key, value) = entry(&[1, 2]).unwrap_or_default();
+        let (key, value) = entry(&[1, 2]).expect("receipts have an entry");
         assert_eq!((parse_history(&key, &value[..3]), parse_history(&key[..43], &value)), (None, None));
     }
 }

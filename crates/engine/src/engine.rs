@@ -533,6 +533,9 @@ impl Engine {
         self.layers.push_back(Layer { height, changes: changes.clone(), bytes });
         self.tip = (id, height, time);
         self.tree = executed.tree.clone();
+        let Engine { base, layers, cache, tree, .. } = self;
+        let state = Layered::new(&**base as &dyn StateRead, layers.iter().map(|layer| &*layer.changes));
+        cache.get_mut().learn(&state, tree.len());
         self.next_deadline = self.read(vostro_settlement::next_deadline);
         actions.push(Action::Commit(Box::new(Committed {
             block,

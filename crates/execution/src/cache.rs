@@ -1,6 +1,6 @@
-//! What was lately read from a state, so that the store below is asked once.
+//! What was lately read from a state, so that the store below is asked once, and not at all for what it cannot have.
 //!
-//! Invariant: an entry is what the state has at its key. Whoever changes the state says so with [`Cache::write`] before
+//! Invariant: an entry is what the state has at its key, and no key that it has is taken for missing. Whoever changes the state says so with [`Cache::write`] before
 //! anybody reads through the cache again.
 
 use std::cell::RefCell;
@@ -9,29 +9,21 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use crate::keyed::hash;
+use crate::keys::Keys;
 use crate::state::{Changes, StateRead};
 
 /// What an entry takes beside its key and value, about.
 const ENTRY_BYTES: usize = 48;
-/// Of the bytes of a cache, the part for keys that the state does not have. It is small: most of them are names of new
-/// objects, asked for once, and would push out what is asked for again.
-const ABSENT_PART: usize = 16;
 
-/// Values that were read lately, and keys that were found absent, within a number of bytes.
+/// Values that were read lately, within a number of bytes, and which keys there are.
 #[derive(Debug)]
 pub struct Cache {
-    present: Recent,
-    absent: Recent,
-}
-
-/// What was lately put here, within a number of bytes.
-#[derive(Debug)]
-struct Recent {
     /// What was touched since the last turn, and what was touched in the turn before: when the young are half of what may be
     /// kept they take the place of the old.
     young: Generation,
     old: Generation,
     limit: usize,
+    keys: Keys,
 }
 
 /// Entries by hash; their bytes stand one after the other. So an entry has no memory of its own that would have to be found,
@@ -110,9 +102,36 @@ impl Generation {
     }
 }
 
-impl Recent {
-    fn new(limit: usize) -> Self {
-        Recent { young: Generation::default(), old: Generation::default(), limit }
+impl Cache {
+    /// An empty cache of about `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Cache { young: Generation::default(), old: Generation::default(), limit, keys: Keys::default() }
+    }
+
+    /// The state has changed. What is new in it enters the cache when it is read: most objects are written once and read
+    /// much later.
+    pub fn write(&mut self, changes: &Changes) {
+        for (key, value) in changes {
+            let hash = hash(key);
+            match value {
+                Some(value) => {
+                    let old = self.keys.wrote(hash);
+                    if old && self.contains(hash, key) {
+                        self.put(hash, key, value);
+                    }
+                }
+                None => {
+                    self.young.remove(hash, key);
+                    self.old.remove(hash, key);
+                }
+            }
+        }
+    }
+
+    /// Looks at some thousand keys of the state, which has `len` of them and in which all changes are, until every one was seen:
+    /// then the state is not asked any more for what it does not have, as names of new objects. To be called after each block.
+    pub fn learn(&mut self, state: &(impl StateRead + ?Sized), len: usize) {
+        self.keys.learn(state, len);
     }
 
     fn put(&mut self, hash: u64, key: &[u8], value: &[u8]) {
@@ -122,16 +141,11 @@ impl Recent {
         }
         if !self.young.put(hash, key, value) {
             // What is not in a cache is asked of the state.
-            *self = Recent::new(self.limit);
+            (self.young, self.old) = (Generation::default(), Generation::default());
         } else if self.young.size() > self.limit / 2 {
             std::mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
         }
-    }
-
-    fn remove(&mut self, hash: u64, key: &[u8]) {
-        self.young.remove(hash, key);
-        self.old.remove(hash, key);
     }
 
     fn contains(&self, hash: u64, key: &[u8]) -> bool {
@@ -145,42 +159,6 @@ impl Recent {
         let found = self.old.get(hash, key)?.to_vec();
         self.put(hash, key, &found);
         Some(found)
-    }
-}
-
-impl Cache {
-    /// An empty cache of about `limit` bytes.
-    pub fn new(limit: usize) -> Self {
-        let absent = limit / ABSENT_PART;
-        Cache { present: Recent::new(limit - absent), absent: Recent::new(absent) }
-    }
-
-    /// The state has changed. What is new in it enters the cache when it is read: most objects are written once and read
-    /// much later.
-    pub fn write(&mut self, changes: &Changes) {
-        for (key, value) in changes {
-            let hash = hash(key);
-            match value {
-                Some(value) if self.present.contains(hash, key) => self.present.put(hash, key, value),
-                Some(_) => self.absent.remove(hash, key),
-                None if self.present.contains(hash, key) => {
-                    self.present.remove(hash, key);
-                    self.absent.put(hash, key, &[]);
-                }
-                None => {}
-            }
-        }
-    }
-
-    fn put(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) {
-        match value {
-            Some(value) => self.present.put(hash, key, value),
-            None => self.absent.put(hash, key, &[]),
-        }
-    }
-
-    fn get(&mut self, hash: u64, key: &[u8]) -> Option<Option<Vec<u8>>> {
-        self.present.get(hash, key).map(Some).or_else(|| self.absent.get(hash, key).map(|_| None))
     }
 }
 
@@ -201,12 +179,16 @@ impl<'a, S: StateRead + ?Sized> Cached<'a, S> {
 impl<S: StateRead + ?Sized> StateRead for Cached<'_, S> {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         let hash = hash(key);
-        if let Some(found) = self.cache.borrow_mut().get(hash, key) {
-            return found;
+        let mut cache = self.cache.borrow_mut();
+        if let Some(found) = cache.get(hash, key) {
+            return Some(found);
         }
-        let value = self.base.get(key);
-        self.cache.borrow_mut().put(hash, key, value.as_deref());
-        value
+        if !cache.keys.may_have(hash) {
+            return None;
+        }
+        let value = self.base.get(key)?;
+        cache.put(hash, key, &value);
+        Some(value)
     }
 
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -235,7 +217,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_cache_of_any_size_answers_as_the_state(
-            limit in 0..6_000usize, steps in prop::collection::vec(step(), 0..200),
+            limit in 0..6_000usize, learns: bool, steps in prop::collection::vec(step(), 0..200),
         ) {
             let cache = RefCell::new(Cache::new(limit));
             let mut state = MemState::new();
@@ -248,12 +230,13 @@ mod tests {
                         let changes = writes.into_iter().map(|(k, v)| (vec![k], v.map(|v| vec![v; v.into()]))).collect();
                         state.apply(&changes);
                         cache.borrow_mut().write(&changes);
+                        if learns {
+                            cache.borrow_mut().learn(&state, state.len());
+                        }
                     }
                 }
-                let Cache { present, absent } = &*cache.borrow();
-                for (part, limit) in [(present, limit), (absent, limit / ABSENT_PART)] {
-                    prop_assert!(part.young.size().max(part.old.size()) <= limit / 2 + ENTRY_BYTES + 256);
-                }
+                let cache = cache.borrow();
+                prop_assert!(cache.young.size().max(cache.old.size()) <= limit / 2 + ENTRY_BYTES + 256);
             }
         }
     }
@@ -276,14 +259,26 @@ mod tests {
         let mut state = MemState::new();
         state.apply(&[(vec![1], Some(vec![10]))].into());
         let cache = RefCell::new(Cache::new(10_000));
-        let cached = Cached::new(&state, &cache);
-        assert_eq!((cached.get(&[1]), cached.get(&[2])), (Some(vec![10]), None));
+        assert_eq!(Cached::new(&state, &cache).get(&[1]), Some(vec![10]));
         cache.borrow_mut().write(&[(vec![1], Some(vec![11; 3]))].into());
+        assert_eq!(Cached::new(&Untouchable, &cache).get(&[1]), Some(vec![11; 3]));
+    }
+
+    #[test]
+    fn what_is_known_to_be_missing_is_not_asked() {
+        let mut state = MemState::new();
+        let changes = [(vec![1], Some(vec![10]))].into();
+        state.apply(&changes);
+        let cache = RefCell::new(Cache::new(10_000));
+        cache.borrow_mut().learn(&state, state.len());
         let cached = Cached::new(&Untouchable, &cache);
-        assert_eq!((cached.get(&[1]), cached.get(&[2])), (Some(vec![11; 3]), None));
-        cache.borrow_mut().write(&[(vec![1], None)].into());
-        let cached = Cached::new(&Untouchable, &cache);
-        assert_eq!((cached.get(&[1]), cached.get(&[2])), (None, None));
+        assert_eq!((cached.get(&[2]), cached.get(&[3])), (None, None));
+        assert_eq!(Cached::new(&state, &cache).get(&[1]), Some(vec![10]));
+        let changes = [(vec![1], None), (vec![2], Some(vec![20]))].into();
+        state.apply(&changes);
+        cache.borrow_mut().write(&changes);
+        let cached = Cached::new(&state, &cache);
+        assert_eq!((cached.get(&[1]), cached.get(&[2]), cached.get(&[3])), (None, Some(vec![20]), None));
     }
 
     #[test]
@@ -294,7 +289,7 @@ mod tests {
         let changes = [(vec![1], Some(vec![10])), (vec![2], Some(vec![20]))].into();
         state.apply(&changes);
         cache.borrow_mut().write(&changes);
-        assert_eq!(cache.borrow().present.young.places.len() + cache.borrow().absent.young.places.len(), 0);
+        assert_eq!(cache.borrow().young.places.len(), 0);
         let cached = Cached::new(&state, &cache);
         assert_eq!((cached.get(&[1]), cached.get(&[2])), (Some(vec![10]), Some(vec![20])));
         let cached = Cached::new(&Untouchable, &cache);

@@ -11,6 +11,7 @@
 pub mod apply;
 pub mod cache;
 mod keyed;
+mod keys;
 pub mod meter;
 pub mod proof;
 pub mod proofs;

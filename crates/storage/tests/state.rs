@@ -130,6 +130,54 @@ fn fjall_conforms() {
     });
 }
 
+/// Everything becomes a table at once; then what is larger than some bytes only, so that journal and tables take turns.
+#[test]
+fn fjall_conforms_where_changes_become_tables() {
+    for ingested_bytes in [0, 8] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        let open = || FjallStore::open_ingesting(&path, CHAIN, CACHE, ingested_bytes).unwrap();
+        conformance(open(), |store| {
+            drop(store);
+            open()
+        });
+    }
+}
+
+#[test]
+fn tables_and_journal_in_turns_are_one_map() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    let open = || FjallStore::open_ingesting(&path, CHAIN, CACHE, 2_000).unwrap();
+    let model = MemStore::default();
+    let mut store = open();
+    for height in 0..200_u64 {
+        // Every third height is small. The same keys come again, with other values or none.
+        let count = if height % 3 == 0 { 3 } else { 60 };
+        let changes: Changes = (0..count)
+            .map(|n| {
+                let key = (height * 7 + n * n) % 150 + 1;
+                (vec![1, key.try_into().unwrap()], (n % 5 != 0).then(|| vec![height.try_into().unwrap(); 40]))
+            })
+            .collect();
+        model.apply(height, &changes).unwrap();
+        store.apply(height, &changes).unwrap();
+        if height % 11 == 10 {
+            drop(store);
+            store = open();
+        }
+        assert_eq!(store.height(), Some(height));
+        assert_eq!(
+            store.scan(&[1], &[2], usize::MAX).unwrap(),
+            model.scan(&[1], &[2], usize::MAX).unwrap(),
+            "{height}"
+        );
+        for key in 0..=151 {
+            assert_eq!(store.get(&[1, key]).unwrap(), model.get(&[1, key]).unwrap(), "{height} {key}");
+        }
+    }
+}
+
 #[test]
 fn a_store_of_another_chain_is_refused_and_a_wiped_one_is_empty() {
     for backend in Backend::ALL {
@@ -196,8 +244,7 @@ fn readers_see_a_height_as_soon_as_it_is_applied() {
     let mut state = State::start(Arc::clone(&store) as _, lazy()).unwrap();
     let reader = state.reader();
     assert_eq!(reader.height(), None);
-    let index =
-        IndexChange { table: Table::Transactions, key: b"k".to_vec(), value: Some(b"height 0, index 0".to_vec()) };
+    let index = IndexChange::new(Table::Transactions, b"k", Some(b"height 0, index 0".to_vec()));
     state.apply(0, vec![put("k", "v0")], vec![index]).unwrap();
     assert_eq!(reader.get(Table::State, b"k").unwrap().unwrap(), b"v0");
     assert_eq!(reader.get(Table::Transactions, b"k").unwrap().unwrap(), b"height 0, index 0");
@@ -452,16 +499,19 @@ proptest! {
 
 const CHILD: &str = "VOSTRO_STORAGE_TEST_CHILD";
 const CHILD_BACKEND: &str = "VOSTRO_STORAGE_TEST_BACKEND";
+/// The name of a backend, or this: fjall, where what an odd height writes is ingested and what an even one writes is not.
+const INGESTING: &str = "ingesting";
+const INGESTED_BYTES: usize = 30_000;
 const CHILD_KEYS: u32 = 200;
 
 /// Content of the child's state at a height: every key names the height that wrote it, and one key in three of the
-/// previous height's is gone.
+/// previous height's is gone. Odd heights have twice as much to say.
 fn child_changes(height: u64) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
     (0..CHILD_KEYS)
         .map(|n| {
             let value = (u64::from(n) % 3 != height % 3).then(|| {
                 let mut value = height.to_be_bytes().to_vec();
-                value.resize(8 + n as usize * 7 % 300, 1);
+                value.resize(8 + n as usize * 7 % 300 * (1 + height as usize % 2), 1);
                 value
             });
             (n.to_be_bytes().to_vec(), value)
@@ -475,7 +525,7 @@ fn child_that_writes_until_it_is_killed() {
     let Some(path) = std::env::var_os(CHILD) else {
         return;
     };
-    let store = backend().open(Path::new(&path), CHAIN, CACHE).unwrap();
+    let store = open_child(&std::env::var(CHILD_BACKEND).unwrap(), Path::new(&path));
     let options =
         StateOptions { flush_bytes: 100_000, flush_interval: Duration::from_millis(3), ..StateOptions::default() };
     let mut state = State::start(store, options).unwrap();
@@ -489,22 +539,32 @@ fn child_that_writes_until_it_is_killed() {
     }
 }
 
-/// The backend that the child works with.
-fn backend() -> Backend {
-    std::env::var(CHILD_BACKEND).unwrap().parse().unwrap()
+fn open_child(backend: &str, path: &Path) -> Arc<dyn StateStore> {
+    match backend {
+        INGESTING => Arc::new(FjallStore::open_ingesting(path, CHAIN, CACHE, INGESTED_BYTES).unwrap()),
+        name => name.parse::<Backend>().unwrap().open(path, CHAIN, CACHE).unwrap(),
+    }
 }
 
 #[test]
 fn killed_processes_leave_a_whole_height_in_sled() {
-    killed_processes_leave_a_whole_height(Backend::Sled);
+    killed_processes_leave_a_whole_height(Backend::Sled.name());
 }
 
 #[test]
 fn killed_processes_leave_a_whole_height_in_fjall() {
-    killed_processes_leave_a_whole_height(Backend::Fjall);
+    killed_processes_leave_a_whole_height(Backend::Fjall.name());
 }
 
-fn killed_processes_leave_a_whole_height(backend: Backend) {
+#[test]
+fn killed_processes_leave_a_whole_height_in_fjall_that_ingests() {
+    let bytes =
+        |height| child_changes(height).iter().filter_map(|(_, value)| value.as_ref()).map(Vec::len).sum::<usize>();
+    assert!(bytes(10) < INGESTED_BYTES - 5_000 && bytes(11) > INGESTED_BYTES);
+    killed_processes_leave_a_whole_height(INGESTING);
+}
+
+fn killed_processes_leave_a_whole_height(backend: &str) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state");
     let mut highest = 0;
@@ -512,7 +572,7 @@ fn killed_processes_leave_a_whole_height(backend: Backend) {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child_that_writes_until_it_is_killed", "--nocapture"])
             .env(CHILD, &path)
-            .env(CHILD_BACKEND, backend.name())
+            .env(CHILD_BACKEND, backend)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -528,7 +588,7 @@ fn killed_processes_leave_a_whole_height(backend: Backend) {
         child.kill().unwrap();
         child.wait().unwrap();
 
-        let store = backend.open(&path, CHAIN, CACHE).unwrap();
+        let store = open_child(backend, &path);
         let height = store.height().unwrap();
         assert!(height >= durable && durable > highest, "{height} {durable}");
         highest = durable;

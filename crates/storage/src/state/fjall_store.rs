@@ -1,14 +1,15 @@
 //! The state store on disk, in fjall.
 //!
-//! Invariant: height marker and content are one batch in one keyspace, so they are at the same height after any crash.
-//! Batches stay in the process until [`super::StateStore::checkpoint`] or fjall's own flush; everything later may be lost.
+//! Invariant: height marker and content are one batch, or the tables of one ingestion, in one keyspace, so they are at the
+//! same height after any crash. Batches stay in the process until [`super::StateStore::checkpoint`] or fjall's own flush;
+//! everything later may be lost. What is ingested is durable at once, and everything before it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use fjall::compaction::Leveled;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 
 use super::backend::{Backend, refuse_other};
 use super::store::{Changes, Entry, Found, GENESIS_KEY, HEIGHT_KEY, Library, OnDisk, SCHEMA, SCHEMA_KEY, identify};
@@ -28,6 +29,10 @@ const MEMTABLE_BYTES: u64 = 32 << 20;
 const UNMERGED_TABLES: u8 = 8;
 /// Journals on disk; the least that fjall takes.
 const JOURNAL_BYTES: u64 = 64 << 20;
+/// Changes of so many bytes are sorted already and become a table as they are, without journal and table in memory.
+const INGESTED_BYTES: usize = 4 << 20;
+/// With so many tables not merged, changes go through the journal: there fjall holds writers back, and says if it is broken.
+const CROWDED_TABLES: usize = 2 * UNMERGED_TABLES as usize;
 
 /// fjall behind [`super::StateStore`].
 pub type FjallStore = OnDisk<Fjall>;
@@ -37,6 +42,7 @@ pub struct Fjall {
     db: Database,
     entries: Keyspace,
     path: PathBuf,
+    ingested_bytes: usize,
 }
 
 impl FjallStore {
@@ -46,6 +52,20 @@ impl FjallStore {
     /// [`StorageError::StateDamaged`] when fjall cannot open it: [`super::wipe`] it and replay;
     /// [`StorageError::WrongChain`], [`StorageError::NewerSchema`], [`StorageError::Locked`].
     pub fn open(path: impl Into<PathBuf>, genesis: GenesisHash, cache_bytes: u64) -> Result<Self, StorageError> {
+        Self::open_ingesting(path, genesis, cache_bytes, INGESTED_BYTES)
+    }
+
+    /// The same, where changes of `ingested_bytes` and more become tables at once. For tests: [`FjallStore::open`] knows
+    /// how many.
+    ///
+    /// # Errors
+    /// As [`FjallStore::open`].
+    pub fn open_ingesting(
+        path: impl Into<PathBuf>,
+        genesis: GenesisHash,
+        cache_bytes: u64,
+        ingested_bytes: usize,
+    ) -> Result<Self, StorageError> {
         let path = path.into();
         create_dir_durably(&path).map_err(|source| StorageError::io("make", path.display().to_string(), source))?;
         refuse_other(&path, Backend::Fjall)?;
@@ -73,11 +93,36 @@ impl FjallStore {
                 None
             }
         };
-        Ok(OnDisk::new(Fjall { db, entries, path }, height))
+        Ok(OnDisk::new(Fjall { db, entries, path, ingested_bytes }, height))
     }
 }
 
 impl Fjall {
+    /// Writes a table of its own. The store's keys come before all others, and [`Changes`] are in order.
+    fn ingest(&self, changes: &Changes, height: [u8; 8]) -> fjall::Result<()> {
+        let mut table = self.entries.start_ingestion()?;
+        table.write(HEIGHT_KEY, height)?;
+        for (key, value) in changes {
+            match value {
+                Some(value) => table.write(key.as_slice(), value.as_slice())?,
+                None => table.write_tombstone(key.as_slice())?,
+            }
+        }
+        table.finish()
+    }
+
+    fn journal(&self, changes: &Changes, height: [u8; 8]) -> fjall::Result<()> {
+        let mut batch = OwnedWriteBatch::with_capacity(self.db.clone(), changes.len() + 1);
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(&self.entries, key.as_slice(), value.as_slice()),
+                None => batch.remove(&self.entries, key.as_slice()),
+            }
+        }
+        batch.insert(&self.entries, HEIGHT_KEY, height);
+        batch.commit()
+    }
+
     fn failed(&self, error: &fjall::Error) -> StorageError {
         damaged(&self.path, error)
     }
@@ -125,15 +170,13 @@ impl Library for Fjall {
     }
 
     fn write(&self, changes: &Changes, height: [u8; 8]) -> Result<(), StorageError> {
-        let mut batch = self.db.batch();
-        for (key, value) in changes {
-            match value {
-                Some(value) => batch.insert(&self.entries, key.as_slice(), value.as_slice()),
-                None => batch.remove(&self.entries, key.as_slice()),
-            }
-        }
-        batch.insert(&self.entries, HEIGHT_KEY, height);
-        batch.commit().map_err(|error| self.failed(&error))
+        let bytes = changes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum::<usize>();
+        let written = if bytes >= self.ingested_bytes && self.entries.l0_table_count() < CROWDED_TABLES {
+            self.ingest(changes, height)
+        } else {
+            self.journal(changes, height)
+        };
+        written.map_err(|error| self.failed(&error))
     }
 
     fn sync(&self) -> Result<(), StorageError> {

@@ -43,19 +43,23 @@ pub struct StateOptions {
 
 impl Default for StateOptions {
     fn default() -> Self {
-        Self { overlay_bytes: 128 << 20, flush_bytes: 16 << 20, flush_interval: Duration::from_millis(500) }
+        Self { overlay_bytes: 128 << 20, flush_bytes: 32 << 20, flush_interval: Duration::from_secs(2) }
     }
 }
 
 /// A write to an index table, beside the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexChange {
-    /// The table.
-    pub table: Table,
-    /// Key inside the table.
-    pub key: Vec<u8>,
-    /// The new value, or `None` to delete.
-    pub value: Option<Vec<u8>>,
+    /// Key in the ordered map.
+    key: Vec<u8>,
+    value: Option<Vec<u8>>,
+}
+
+impl IndexChange {
+    /// `key` of `table` gets a new value, or `None` deletes it.
+    pub fn new(table: Table, key: &[u8], value: Option<Vec<u8>>) -> Self {
+        IndexChange { key: table.key(key), value }
+    }
 }
 
 #[derive(Default)]
@@ -148,9 +152,9 @@ impl State {
     ) -> Result<(), StorageError> {
         let shared = &self.reader.shared;
         let changes = changes.into_iter().map(|(key, value)| (Table::State.key(key.as_ref()), value));
-        let index = index.into_iter().map(|change| (change.table.key(&change.key), change.value));
-        let batch: Changes = changes.chain(index).collect();
-        check_changes(&batch)?;
+        let index = index.into_iter().map(|change| (change.key, change.value));
+        let batch: Vec<_> = changes.chain(index).collect();
+        check_changes(batch.iter().map(|(key, value)| (key, value)))?;
         let mut control = shared.control();
         if let Some(tip) = control.tip
             && height != tip.saturating_add(1)

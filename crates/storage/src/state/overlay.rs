@@ -43,17 +43,12 @@ impl Overlay {
         self.front_bytes.saturating_add(self.flushing_bytes)
     }
 
-    pub(super) fn insert(&mut self, height: u64, changes: Changes) {
+    /// Lays the changes of a height over those before; of two to one key the later counts.
+    pub(super) fn insert(&mut self, height: u64, changes: Vec<(Vec<u8>, Option<Vec<u8>>)>) {
         self.height = Some(height);
-        let entry_bytes = |key: &Vec<u8>| ENTRY_OVERHEAD + key.len();
-        if self.front.is_empty() {
-            self.front_bytes = changes.iter().map(|(key, value)| entry_bytes(key) + value_bytes(value.as_ref())).sum();
-            self.front = changes;
-            return;
-        }
         for (key, value) in changes {
             let size = value_bytes(value.as_ref());
-            let entry = entry_bytes(&key);
+            let entry = ENTRY_OVERHEAD + key.len();
             match self.front.insert(key, value) {
                 Some(old) => {
                     self.front_bytes = self.front_bytes.saturating_sub(value_bytes(old.as_ref()));

@@ -60,7 +60,9 @@ fn reserved(key: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`StorageError::TooLarge`], [`StorageError::ReservedKey`].
-pub fn check_changes(changes: &Changes) -> Result<(), StorageError> {
+pub fn check_changes<'a>(
+    changes: impl IntoIterator<Item = (&'a Vec<u8>, &'a Option<Vec<u8>>)>,
+) -> Result<(), StorageError> {
     for (key, value) in changes {
         if reserved(key) {
             return Err(StorageError::ReservedKey);
