@@ -413,12 +413,12 @@ impl Host {
                     self.shared.metrics.used(Part::Log, spent);
                     self.ticket(Waiting::Seq(seq), writes)?;
                 }
-                Action::Commit(committed) => {
+                Action::Commit(mut committed) => {
                     let (write, spent) = timed(|| Write::Block {
                         height: committed.block.header.height.0,
                         block: encode(&*committed.block),
                         certificate: encode(&committed.certificate),
-                        receipts: encode(&committed.receipts),
+                        receipts: std::mem::take(&mut committed.receipt_list),
                     });
                     self.shared.metrics.used(Part::Log, spent);
                     self.ticket(Waiting::Block(committed), vec![write])?;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: an index is a function of the block and its receipts, so it can be deleted and rebuilt by replay.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use vostro_storage::Table;
 use vostro_storage::state::IndexChange;
@@ -58,24 +58,18 @@ pub fn block_key(id: &BlockId) -> &[u8] {
     &id.0.0
 }
 
-/// Accounts that a receipt is part of the history of, each once.
-fn touched(receipt: &Receipt, sender: Option<AccountId>) -> Vec<AccountId> {
-    let mut accounts: Vec<AccountId> = receipt.postings.iter().map(|p| p.account).collect();
-    accounts.extend(sender);
+/// Tells `see` the accounts that a receipt is part of the history of, some of them many times.
+fn touched(receipt: &Receipt, sender: Option<AccountId>, mut see: impl FnMut(AccountId)) {
+    sender.into_iter().chain(receipt.postings.iter().map(|p| p.account)).for_each(&mut see);
     for event in &receipt.events {
         match event {
-            Event::AccountOpened { account, .. } | Event::StatusSet { account, .. } => {
-                accounts.push(*account);
-            }
+            Event::AccountOpened { account, .. } | Event::StatusSet { account, .. } => see(*account),
             Event::ReceivableRaised { debtor, creditor, .. } | Event::ReceivablePaid { debtor, creditor, .. } => {
-                accounts.extend([*debtor, *creditor]);
+                [*debtor, *creditor].into_iter().for_each(&mut see);
             }
             _ => {}
         }
     }
-    accounts.sort_unstable();
-    accounts.dedup();
-    accounts
 }
 
 /// Everything the indexes gain from a block.
@@ -87,12 +81,15 @@ pub fn index_changes(block: &Block, ids: &[TxId], receipts: &[Receipt]) -> Vec<I
         let at = place(height, index as u32).to_vec();
         changes.push(IndexChange::new(Table::Transactions, transaction_key(id), Some(at)));
     }
-    let mut history: BTreeMap<AccountId, Vec<u32>> = BTreeMap::new();
-    for (index, receipt) in receipts.iter().enumerate() {
-        let sender = block.transactions.get(index).map(|t| t.body.sender);
-        for account in touched(receipt, sender) {
-            history.entry(account).or_default().push(index as u32);
-        }
+    let mut history: HashMap<AccountId, Vec<u32>> = HashMap::with_capacity(receipts.len());
+    for (receipt, index) in receipts.iter().zip(0..) {
+        let sender = block.transactions.get(index as usize).map(|t| t.body.sender);
+        touched(receipt, sender, |account| {
+            let places = history.entry(account).or_default();
+            if places.last() != Some(&index) {
+                places.push(index);
+            }
+        });
     }
     for (account, receipts) in &history {
         let entries = receipts.chunks(ENTRY_RECEIPTS).filter_map(|part| history_entry(account, height, part));

@@ -542,6 +542,7 @@ impl Engine {
             certificate,
             ids,
             receipts: executed.receipts,
+            receipt_list: executed.receipt_list,
             changes,
             tree: executed.tree,
         })));

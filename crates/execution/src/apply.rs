@@ -11,7 +11,7 @@ use vostro_crypto::{Hash, merkle};
 use vostro_settlement::invariants::{Violation, check_changes, counts};
 use vostro_settlement::{BlockContext, Ledger, Reader};
 use vostro_types::evidence::evidence_leaf;
-use vostro_types::receipt::measured_receipts_root;
+use vostro_types::receipt::EncodedReceipts;
 use vostro_types::{Genesis, Height, Receipt, Time, VerifiedEvidence, VerifiedTransaction};
 
 use crate::meter::{Meter, Part, Unmetered, metered};
@@ -28,6 +28,8 @@ pub struct Executed {
     pub receipts: Vec<Receipt>,
     /// Encoded length of each, in bytes.
     pub receipt_bytes: Vec<usize>,
+    /// The encoding of the list of them.
+    pub receipt_list: Vec<u8>,
     /// Whether the books still balance. If they do not, the contract is broken and the block must not be decided.
     pub books: Result<(), Violation>,
     /// Keys whose value differs from the state before; also keys that were written without being read, whatever they had.
@@ -97,7 +99,8 @@ fn roots(
     leaves: &[Hash],
 ) -> Executed {
     let tree = update_tree(tree, &changes);
-    let (receipts_root, receipt_bytes) = measured_receipts_root(&receipts);
+    let EncodedReceipts { root: receipts_root, lengths: receipt_bytes, list: receipt_list } =
+        EncodedReceipts::of(&receipts);
     Executed {
         transactions_root: merkle::root(leaves),
         evidence_root: merkle::root(&evidence.iter().map(|e| evidence_leaf(e.evidence())).collect::<Vec<_>>()),
@@ -105,6 +108,7 @@ fn roots(
         state_root: tree.root(),
         receipts,
         receipt_bytes,
+        receipt_list,
         books,
         changes,
         tree,

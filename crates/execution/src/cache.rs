@@ -178,7 +178,10 @@ impl<'a, S: StateRead + ?Sized> Cached<'a, S> {
 
 impl<S: StateRead + ?Sized> StateRead for Cached<'_, S> {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        let hash = hash(key);
+        self.get_hashed(hash(key), key)
+    }
+
+    fn get_hashed(&self, hash: u64, key: &[u8]) -> Option<Vec<u8>> {
         let mut cache = self.cache.borrow_mut();
         if let Some(found) = cache.get(hash, key) {
             return Some(found);

@@ -73,6 +73,12 @@ impl<V: Default> Keyed<V> {
         self.place_hashed(hash(key), key)
     }
 
+    /// The key at a place, and its hash.
+    pub(crate) fn key(&self, at: usize) -> (u64, &[u8]) {
+        let Slot { hash, key: (from, to), .. } = self.slots[at];
+        (hash, &self.keys[from..to])
+    }
+
     fn place_hashed(&mut self, hash: u64, key: &[u8]) -> usize {
         let Keyed { slots, keys, places } = self;
         let is_key = |at: &usize| {
@@ -135,6 +141,7 @@ mod tests {
             for k in 0..100u32 {
                 let at = keyed.place(&k.to_be_bytes());
                 assert_eq!((at, keyed[at]), (k as usize, k));
+                assert_eq!(keyed.key(at), (hash(&k.to_be_bytes()), &k.to_be_bytes()[..]));
             }
         }
     }

@@ -24,6 +24,12 @@ pub trait StateRead {
     /// The value at `key`.
     fn get(&self, key: &[u8]) -> Option<Vec<u8>>;
 
+    /// The value at `key`, whose hash by this crate's tables is `hash`: who looks in one need not compute it again.
+    fn get_hashed(&self, hash: u64, key: &[u8]) -> Option<Vec<u8>> {
+        let _ = hash;
+        self.get(key)
+    }
+
     /// Keys and values with `from ≤ key < to` in ascending order of keys, the first `limit` of them. A range that ends
     /// before it begins is empty.
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)>;
@@ -32,6 +38,10 @@ pub trait StateRead {
 impl<S: StateRead + ?Sized> StateRead for &S {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         (**self).get(key)
+    }
+
+    fn get_hashed(&self, hash: u64, key: &[u8]) -> Option<Vec<u8>> {
+        (**self).get_hashed(hash, key)
     }
 
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -135,13 +145,48 @@ struct Slot {
     made: Option<Rc<dyn Any>>,
 }
 
-impl Slot {
-    /// The value as it is now.
-    fn value<S: StateRead + ?Sized>(&mut self, base: &S, key: &[u8]) -> Option<&Vec<u8>> {
-        match &self.now {
-            Some(written) => written.as_ref(),
-            None => self.before.get_or_insert_with(|| base.get(key)).as_ref(),
+/// The value as it is now at a place among those that were touched.
+fn value<'t, S: StateRead + ?Sized>(touched: &'t mut Keyed<Slot>, at: usize, base: &S) -> Option<&'t Vec<u8>> {
+    if touched[at].now.is_none() && touched[at].before.is_none() {
+        let (hash, key) = touched.key(at);
+        let before = base.get_hashed(hash, key);
+        touched[at].before = Some(before);
+    }
+    let slot = &touched[at];
+    slot.now.as_ref().or(slot.before.as_ref())?.as_ref()
+}
+
+/// Written keys: those that somebody who needed an order met, and those that came since.
+#[derive(Debug, Default)]
+struct Written {
+    ordered: BTreeMap<Vec<u8>, usize>,
+    since: Vec<usize>,
+}
+
+impl Written {
+    /// All of them by key, with their places.
+    fn in_order(&mut self, touched: &Keyed<Slot>) -> &BTreeMap<Vec<u8>, usize> {
+        self.ordered.extend(self.since.drain(..).map(|at| (touched.key(at).1.to_vec(), at)));
+        &self.ordered
+    }
+
+    /// The places of all of them in the order of their keys.
+    fn into_places(mut self, touched: &Keyed<Slot>) -> Vec<usize> {
+        if !self.ordered.is_empty() {
+            return self.in_order(touched).values().copied().collect();
         }
+        // Nobody needed the order before: sorting once costs less, by the beginnings of keys as far as they tell.
+        let head = |key: &[u8]| {
+            let mut head = [0; 16];
+            let length = key.len().min(16);
+            head[..length].copy_from_slice(&key[..length]);
+            u128::from_be_bytes(head)
+        };
+        let mut keyed: Vec<_> = self.since.into_iter().map(|at| (head(touched.key(at).1), at)).collect();
+        keyed.sort_unstable_by(|(a, a_at), (b, b_at)| {
+            a.cmp(b).then_with(|| touched.key(*a_at).1.cmp(touched.key(*b_at).1))
+        });
+        keyed.into_iter().map(|(_, at)| at).collect()
     }
 }
 
@@ -182,8 +227,7 @@ pub struct Difference {
 pub struct Overlay<'a, S: StateRead + ?Sized> {
     base: &'a S,
     touched: RefCell<Keyed<Slot>>,
-    /// Written keys in order, with their slots.
-    written: BTreeMap<Vec<u8>, usize>,
+    written: RefCell<Written>,
 }
 
 impl<'a, S: StateRead + ?Sized> Overlay<'a, S> {
@@ -198,7 +242,7 @@ impl<'a, S: StateRead + ?Sized> Overlay<'a, S> {
         let kept = if keys < MANY { None } else { KEPT.take() };
         let mut touched = kept.unwrap_or_else(|| Keyed::with_capacity(0));
         touched.reserve(keys);
-        Overlay { base, touched: RefCell::new(touched), written: BTreeMap::new() }
+        Overlay { base, touched: RefCell::new(touched), written: RefCell::default() }
     }
 
     /// Forgets all, and gives the memory back.
@@ -229,7 +273,7 @@ impl<'a, S: StateRead + ?Sized> Overlay<'a, S> {
         let slot = &mut touched[at];
         slot.made = None;
         if slot.now.is_none() {
-            self.written.insert(key.to_vec(), at);
+            self.written.get_mut().since.push(at);
         }
         change(slot.now.get_or_insert_default());
     }
@@ -244,21 +288,23 @@ impl<'a, S: StateRead + ?Sized> Overlay<'a, S> {
     pub fn into_differences(self, compared: impl Fn(&[u8]) -> bool) -> Vec<Difference> {
         let Overlay { base, touched, written } = self;
         let mut touched = touched.into_inner();
-        let mut differences = Vec::with_capacity(written.len());
-        for (key, at) in written {
-            let slot = &mut touched[at];
-            let now = slot.now.take().expect("a written key has a value or none");
-            let before = match slot.before.take() {
-                None if !compared(&key) => None,
+        let places = written.into_inner().into_places(&touched);
+        let mut differences = Vec::with_capacity(places.len());
+        for at in places {
+            let now = touched[at].now.take().expect("a written key has a value or none");
+            let asked = touched[at].before.take();
+            let (hash, key) = touched.key(at);
+            let before = match asked {
+                None if !compared(key) => None,
                 asked => {
-                    let before = asked.unwrap_or_else(|| base.get(&key));
+                    let before = asked.unwrap_or_else(|| base.get_hashed(hash, key));
                     if before == now {
                         continue;
                     }
                     before
                 }
             };
-            differences.push(Difference { key, before, now });
+            differences.push(Difference { key: key.to_vec(), before, now });
         }
         keep(touched);
         differences
@@ -270,7 +316,7 @@ impl<S: StateRead + ?Sized> Overlay<'_, S> {
     pub(crate) fn see<T>(&self, key: &[u8], read: impl FnOnce(Option<&Vec<u8>>) -> T) -> T {
         let mut touched = self.touched.borrow_mut();
         let at = touched.place(key);
-        read(touched[at].value(self.base, key))
+        read(value(&mut touched, at, self.base))
     }
 
     /// What `make` makes of the value at `key`, made once for each value. It must not use this overlay, and be the same for
@@ -278,12 +324,11 @@ impl<S: StateRead + ?Sized> Overlay<'_, S> {
     pub(crate) fn made(&self, key: &[u8], make: &dyn Fn(&[u8]) -> Rc<dyn Any>) -> Option<Rc<dyn Any>> {
         let mut touched = self.touched.borrow_mut();
         let at = touched.place(key);
-        let slot = &mut touched[at];
-        if slot.made.is_none() {
-            let made = slot.value(self.base, key).map(|value| make(value));
-            slot.made = made;
+        if touched[at].made.is_none() {
+            let made = value(&mut touched, at, self.base).map(|value| make(value));
+            touched[at].made = made;
         }
-        slot.made.clone()
+        touched[at].made.clone()
     }
 }
 
@@ -297,7 +342,8 @@ impl<S: StateRead + ?Sized> StateRead for Overlay<'_, S> {
             return Vec::new();
         }
         let touched = self.touched.borrow();
-        let written = self.written.range::<[u8], _>(bounds(from, to));
+        let mut written = self.written.borrow_mut();
+        let written = written.in_order(&touched).range::<[u8], _>(bounds(from, to));
         let written = written.map(|(key, at)| (key, touched[*at].now.as_ref().and_then(Option::as_ref)));
         merged_scan(self.base, vec![written], from, to, limit)
     }
@@ -449,6 +495,41 @@ mod tests {
             }
             before.apply(&difference);
             prop_assert_eq!(&before.entries, &plain);
+        }
+    }
+
+    proptest! {
+        /// Whenever somebody asks for a range, and whatever is written afterwards.
+        #[test]
+        fn an_overlay_is_in_order_at_every_moment(
+            base in changes(10),
+            steps in prop::collection::vec((key(), prop::option::of(Just(vec![7])), any::<bool>()), 0..40),
+        ) {
+            let mut state = MemState::new();
+            state.apply(&base);
+            let mut plain = state.entries.clone();
+            let mut overlay = Overlay::new(&state);
+            for (key, value, asked) in steps {
+                match value {
+                    Some(value) => {
+                        overlay.put(&key, &value);
+                        plain.insert(key, value);
+                    }
+                    None => {
+                        overlay.delete(&key);
+                        plain.remove(&key);
+                    }
+                }
+                if asked {
+                    let all = overlay.scan(&[], &[255; 5], usize::MAX);
+                    prop_assert_eq!(all, plain_scan(&plain, &[], &[255; 5], usize::MAX));
+                }
+            }
+            let differences = overlay.into_differences(|_| true);
+            prop_assert!(differences.is_sorted_by(|a, b| a.key < b.key));
+            let mut after = state.clone();
+            after.apply(&differences.into_iter().map(|d| (d.key, d.now)).collect());
+            prop_assert_eq!(after.entries, plain);
         }
     }
 

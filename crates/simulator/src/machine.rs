@@ -503,7 +503,7 @@ pub fn block_writes(committed: &Committed) -> Vec<Write> {
         height: committed.block.header.height.0,
         block: encode(&*committed.block),
         certificate: encode(&committed.certificate),
-        receipts: encode(&committed.receipts),
+        receipts: committed.receipt_list.clone(),
     }]
 }
 

@@ -103,6 +103,43 @@ fn encoded<T: Encode, R>(value: &T, take: impl FnOnce(Cow<'_, [u8]>) -> R) -> R 
     taken
 }
 
+/// The encoding of a list, made an item at a time: it equals that of a vector of the same items.
+#[derive(Debug)]
+pub struct ListEncoding {
+    long: Long,
+    items: u64,
+}
+
+impl ListEncoding {
+    /// Of no items, with room for so many bytes of them.
+    pub fn with_room(bytes: usize) -> Self {
+        let mut long = Vec::with_capacity(COUNT_BYTES + bytes);
+        long.extend([0; COUNT_BYTES]);
+        ListEncoding { long: Long(long), items: 0 }
+    }
+
+    /// Adds an item; gives its own encoding.
+    ///
+    /// # Panics
+    /// As [`encode`].
+    pub fn push<T: Encode>(&mut self, item: &T) -> &[u8] {
+        let from = self.long.0.len();
+        put(item, &mut self.long);
+        self.items += 1;
+        &self.long.0[from..]
+    }
+
+    /// The encoding of the list.
+    pub fn finish(self) -> Vec<u8> {
+        let ListEncoding { long: Long(mut bytes), items } = self;
+        bytes[..COUNT_BYTES].copy_from_slice(&items.to_le_bytes());
+        bytes
+    }
+}
+
+/// Bytes in which an encoding counts the items of a list.
+const COUNT_BYTES: usize = 8;
+
 fn put<T: Encode>(value: &T, writer: &mut impl Writer) {
     bincode::encode_into_writer(value, writer, layout()).expect("encoding to memory cannot fail");
 }
@@ -131,6 +168,7 @@ impl Writer for Short {
     }
 }
 
+#[derive(Debug)]
 struct Long(Vec<u8>);
 
 impl Writer for Long {
@@ -253,6 +291,18 @@ mod tests {
             let encoded = encode(&value);
             assert_eq!(encoded, [&(length as u64).to_le_bytes(), &*value].concat());
             assert_eq!(encoded.capacity(), encoded.len(), "nothing is kept that is not needed");
+        }
+    }
+
+    #[test]
+    fn a_list_made_item_by_item_is_encoded_as_a_whole() {
+        for items in [0, 1, 3, 1000] {
+            let list: Vec<Vec<u8>> = (0..items).map(|n| vec![n as u8; n % 50]).collect();
+            for room in [0, 100] {
+                let mut encoding = ListEncoding::with_room(room);
+                assert!(list.iter().all(|item| encoding.push(item) == encode(item)));
+                assert_eq!(encoding.finish(), encode(&list));
+            }
         }
     }
 

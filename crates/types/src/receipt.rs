@@ -6,7 +6,7 @@ use vostro_crypto::{Hash, merkle};
 use crate::account::{AccountKind, AccountStatus};
 use crate::amount::Amount;
 use crate::asset::AssetCode;
-use crate::codec::encode;
+use crate::codec::{ListEncoding, encode};
 use crate::ids::{AccountId, Height, Label, Time, TxId};
 use crate::parameters::Parameter;
 use crate::transaction::{CouponRef, ItemRef, OrderKey};
@@ -622,12 +622,32 @@ pub fn receipt_leaf(receipt: &Receipt) -> Hash {
 
 /// Merkle root of receipts as a header has it.
 pub fn receipts_root(receipts: &[Receipt]) -> Hash {
-    measured_receipts_root(receipts).0
+    EncodedReceipts::of(receipts).root
 }
 
-/// The same, and the encoded length of each receipt in bytes.
-pub fn measured_receipts_root(receipts: &[Receipt]) -> (Hash, Vec<usize>) {
-    let encoded = receipts.iter().map(encode);
-    let (leaves, bytes): (Vec<Hash>, Vec<usize>) = encoded.map(|bytes| (merkle::leaf(&bytes), bytes.len())).unzip();
-    (merkle::root(&leaves), bytes)
+/// Receipts as they are hashed and stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedReceipts {
+    /// Merkle root, as a header has it.
+    pub root: Hash,
+    /// Encoded length of each, in bytes.
+    pub lengths: Vec<usize>,
+    /// The encoding of the list of them.
+    pub list: Vec<u8>,
 }
+
+impl EncodedReceipts {
+    /// Encodes each of them once.
+    pub fn of(receipts: &[Receipt]) -> Self {
+        let mut list = ListEncoding::with_room(receipts.len() * RECEIPT_BYTES);
+        let measured = receipts.iter().map(|receipt| {
+            let encoded = list.push(receipt);
+            (merkle::leaf(encoded), encoded.len())
+        });
+        let (leaves, lengths): (Vec<Hash>, Vec<usize>) = measured.unzip();
+        EncodedReceipts { root: merkle::root(&leaves), lengths, list: list.finish() }
+    }
+}
+
+/// Bytes of a receipt, about.
+const RECEIPT_BYTES: usize = 512;

@@ -154,6 +154,8 @@ pub struct Committed {
     pub ids: Vec<TxId>,
     /// Its receipts, deadlines' included.
     pub receipts: Vec<Receipt>,
+    /// The encoding of the list of them.
+    pub receipt_list: Vec<u8>,
     /// Changes to the state.
     pub changes: Arc<Changes>,
     /// State tree after it.
