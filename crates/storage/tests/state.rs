@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use vostro_storage::state::{
-    Backend, Changes, Entry, FjallStore, IndexChange, MAX_KEY_BYTES, MAX_VALUE_BYTES, MemStore, SledStore, State,
+    Backend, Changes, Entry, FjallStore, IndexChange, Key, MAX_KEY_BYTES, MAX_VALUE_BYTES, MemStore, SledStore, State,
     StateOptions, StateStore, wipe,
 };
 use vostro_storage::{StorageError, Table};
@@ -22,7 +22,7 @@ const CACHE: u64 = 4 << 20;
 const NOTHING: [(Vec<u8>, Option<Vec<u8>>); 0] = [];
 
 fn changes(list: &[(&str, Option<&str>)]) -> Changes {
-    list.iter().map(|(key, value)| (key.as_bytes().to_vec(), value.map(|value| value.as_bytes().to_vec()))).collect()
+    list.iter().map(|(key, value)| (key.as_bytes().into(), value.map(|value| value.as_bytes().to_vec()))).collect()
 }
 
 fn keys(entries: &[Entry]) -> Vec<&str> {
@@ -69,13 +69,13 @@ fn conformance<S: StateStore>(mut store: S, reopen: impl Fn(S) -> S) {
     let key = vec![b'k'; MAX_KEY_BYTES];
     let value = vec![7; MAX_VALUE_BYTES];
     let mut large = Changes::new();
-    large.insert(key.clone(), Some(value.clone()));
+    large.insert(key.clone().into(), Some(value.clone()));
     store.apply(9, &large).unwrap();
     store = reopen(store);
     assert_eq!(store.get(&key).unwrap(), Some(value.clone()));
     for (key, value) in [(vec![b'k'; MAX_KEY_BYTES + 1], vec![]), (vec![b'k'], vec![7; MAX_VALUE_BYTES + 1])] {
         let mut above = changes(&[("a", Some("changed"))]);
-        above.insert(key, Some(value));
+        above.insert(key.into(), Some(value));
         assert!(matches!(store.apply(10, &above), Err(StorageError::TooLarge { .. })));
     }
     for key in ["", "\0", "\0height", "\0schema"] {
@@ -93,7 +93,7 @@ fn conformance<S: StateStore>(mut store: S, reopen: impl Fn(S) -> S) {
         .map(|n| {
             let mut key = b"n".to_vec();
             key.extend_from_slice(&n.to_be_bytes());
-            (key, Some(vec![1; 40]))
+            (key.into(), Some(vec![1; 40]))
         })
         .collect();
     store.apply(10, &many).unwrap();
@@ -157,7 +157,7 @@ fn tables_and_journal_in_turns_are_one_map() {
         let changes: Changes = (0..count)
             .map(|n| {
                 let key = (height * 7 + n * n) % 150 + 1;
-                (vec![1, key.try_into().unwrap()], (n % 5 != 0).then(|| vec![height.try_into().unwrap(); 40]))
+                (vec![1, key.try_into().unwrap()].into(), (n % 5 != 0).then(|| vec![height.try_into().unwrap(); 40]))
             })
             .collect();
         model.apply(height, &changes).unwrap();
@@ -450,6 +450,21 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Checkpoint),
         4 => (0_u8..42, 0_u8..42, 0_usize..50).prop_map(|(from, to, limit)| Step::Scan(from, to, limit)),
     ]
+}
+
+proptest! {
+    #[test]
+    fn keys_are_in_the_order_of_their_bytes(
+        a in prop::collection::vec(prop_oneof![Just(0u8), Just(1), Just(255)], 0..20), b in prop::collection::vec(0..2u8, 0..20),
+        shared in 0..20usize,
+    ) {
+        let mut like_a: Vec<u8> = a.iter().copied().take(shared).collect();
+        like_a.extend(&b);
+        for other in [b, like_a] {
+            prop_assert_eq!(Key::from(&*a).cmp(&Key::from(&*other)), a.cmp(&other));
+        }
+        prop_assert_eq!(&*Key::from(&*a), &*a);
+    }
 }
 
 proptest! {

@@ -194,7 +194,7 @@ fn store(dir: &Path, options: &Options, output: Output) -> Result<StoreFigures> 
     let mut height = 0;
     for first in (0..keys).step_by(FILL as usize) {
         let some = first..(first + FILL).min(keys);
-        let changes: Changes = some.clone().map(|number| (key(number), Some(value(number)))).collect();
+        let changes: Changes = some.clone().map(|number| (key(number).into(), Some(value(number)))).collect();
         store.apply(height, &changes)?;
         height += 1;
         bar.inc(some.end - some.start);
@@ -209,7 +209,7 @@ fn store(dir: &Path, options: &Options, output: Output) -> Result<StoreFigures> 
     };
     // Made before the clocks start.
     let batches: Vec<Changes> = (0..options.updates.div_ceil(BATCH))
-        .map(|batch| (batch * BATCH..(batch + 1) * BATCH).map(|u| (key(chosen(u)), Some(value(u)))).collect())
+        .map(|batch| (batch * BATCH..(batch + 1) * BATCH).map(|u| (key(chosen(u)).into(), Some(value(u)))).collect())
         .collect();
     let updates: u64 = batches.iter().map(|batch| batch.len() as u64).sum();
     let (mut wall, mut checkpoints) = (Duration::ZERO, Vec::new());

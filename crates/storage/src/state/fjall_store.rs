@@ -104,8 +104,8 @@ impl Fjall {
         table.write(HEIGHT_KEY, height)?;
         for (key, value) in changes {
             match value {
-                Some(value) => table.write(key.as_slice(), value.as_slice())?,
-                None => table.write_tombstone(key.as_slice())?,
+                Some(value) => table.write(&**key, value.as_slice())?,
+                None => table.write_tombstone(&**key)?,
             }
         }
         table.finish()
@@ -115,8 +115,8 @@ impl Fjall {
         let mut batch = OwnedWriteBatch::with_capacity(self.db.clone(), changes.len() + 1);
         for (key, value) in changes {
             match value {
-                Some(value) => batch.insert(&self.entries, key.as_slice(), value.as_slice()),
-                None => batch.remove(&self.entries, key.as_slice()),
+                Some(value) => batch.insert(&self.entries, &**key, value.as_slice()),
+                None => batch.remove(&self.entries, &**key),
             }
         }
         batch.insert(&self.entries, HEIGHT_KEY, height);

@@ -20,7 +20,7 @@ pub use backend::{Backend, wipe};
 pub use fjall_store::FjallStore;
 pub use read::ExecutionState;
 pub use sled_store::{DEFAULT_CACHE_BYTES, SledStore};
-pub use store::{Changes, Entry, MAX_KEY_BYTES, MAX_VALUE_BYTES, MemStore, StateStore, check_changes};
+pub use store::{Changes, Entry, Key, MAX_KEY_BYTES, MAX_VALUE_BYTES, MemStore, StateStore, check_changes};
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -51,14 +51,14 @@ impl Default for StateOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexChange {
     /// Key in the ordered map.
-    key: Vec<u8>,
+    key: Key,
     value: Option<Vec<u8>>,
 }
 
 impl IndexChange {
     /// `key` of `table` gets a new value, or `None` deletes it.
     pub fn new(table: Table, key: &[u8], value: Option<Vec<u8>>) -> Self {
-        IndexChange { key: table.key(key), value }
+        IndexChange { key: table.key(key).into(), value }
     }
 }
 
@@ -151,7 +151,7 @@ impl State {
         index: Vec<IndexChange>,
     ) -> Result<(), StorageError> {
         let shared = &self.reader.shared;
-        let changes = changes.into_iter().map(|(key, value)| (Table::State.key(key.as_ref()), value));
+        let changes = changes.into_iter().map(|(key, value)| (Key::from(Table::State.key(key.as_ref())), value));
         let index = index.into_iter().map(|change| (change.key, change.value));
         let batch: Vec<_> = changes.chain(index).collect();
         check_changes(batch.iter().map(|(key, value)| (key, value)))?;
@@ -398,7 +398,7 @@ impl StateView<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        let key = table.key(key);
+        let key = Key::from(table.key(key));
         match self.overlay.get(&key) {
             Some(value) => Ok(value.cloned()),
             None => self.store.get(&key),

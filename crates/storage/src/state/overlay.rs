@@ -7,11 +7,11 @@ use std::cmp::Ordering;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::store::{Changes, Entry, StateStore};
+use super::store::{Changes, Entry, Key, StateStore};
 use crate::error::StorageError;
 
 /// Bytes a key costs in a map beside its own and its value's.
-const ENTRY_OVERHEAD: usize = 80;
+const ENTRY_OVERHEAD: usize = 112;
 
 #[derive(Default)]
 pub(super) struct Overlay {
@@ -44,7 +44,7 @@ impl Overlay {
     }
 
     /// Lays the changes of a height over those before; of two to one key the later counts.
-    pub(super) fn insert(&mut self, height: u64, changes: Vec<(Vec<u8>, Option<Vec<u8>>)>) {
+    pub(super) fn insert(&mut self, height: u64, changes: Vec<(Key, Option<Vec<u8>>)>) {
         self.height = Some(height);
         for (key, value) in changes {
             let size = value_bytes(value.as_ref());
@@ -74,7 +74,7 @@ impl Overlay {
     }
 
     /// What the overlay says about a key: nothing, deleted, or a value.
-    pub(super) fn get(&self, key: &[u8]) -> Option<Option<&Vec<u8>>> {
+    pub(super) fn get(&self, key: &Key) -> Option<Option<&Vec<u8>>> {
         self.front.get(key).or_else(|| self.flushing.get(key)).map(Option::as_ref)
     }
 
@@ -107,9 +107,10 @@ impl Overlay {
     }
 
     fn merge(&self, page: Vec<Entry>, from: &[u8], to: &[u8], limit: usize, out: &mut Vec<Entry>) {
-        let bounds = (Bound::Included(from), Bound::Excluded(to));
-        let mut front = self.front.range::<[u8], _>(bounds).peekable();
-        let mut flushing = self.flushing.range::<[u8], _>(bounds).peekable();
+        let (from, to) = (Key::from(from), Key::from(to));
+        let bounds = (Bound::Included(&from), Bound::Excluded(&to));
+        let mut front = self.front.range::<Key, _>(bounds).peekable();
+        let mut flushing = self.flushing.range::<Key, _>(bounds).peekable();
         let mut page = page.into_iter().peekable();
         while out.len() < limit {
             // The newer half wins where both name a key.
@@ -131,16 +132,16 @@ impl Overlay {
                 return;
             };
             while out.len() < limit
-                && let Some(entry) = page.next_if(|(stored, _)| stored < key)
+                && let Some(entry) = page.next_if(|(stored, _)| **stored < **key)
             {
                 out.push(entry);
             }
             if out.len() >= limit {
                 return;
             }
-            page.next_if(|(stored, _)| stored == key);
+            page.next_if(|(stored, _)| **stored == **key);
             if let Some(value) = value {
-                out.push((key.clone(), value.clone()));
+                out.push((key.to_vec(), value.clone()));
             }
         }
     }

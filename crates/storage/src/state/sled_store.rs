@@ -104,8 +104,8 @@ impl Library for Sled {
         let mut batch = sled::Batch::default();
         for (key, value) in changes {
             match value {
-                Some(value) => batch.insert(key.as_slice(), value.as_slice()),
-                None => batch.remove(key.as_slice()),
+                Some(value) => batch.insert(&**key, value.as_slice()),
+                None => batch.remove(&**key),
             }
         }
         batch.insert(HEIGHT_KEY, &height);

@@ -3,7 +3,7 @@
 //! Invariant: a batch and its height become visible, and survive a crash, as a whole or not at all.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, Deref};
 use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
@@ -18,7 +18,39 @@ pub const MAX_KEY_BYTES: usize = 1024;
 /// A key and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);
 /// New values by key; `None` deletes. Keys carry their table prefix, so none is empty or begins with zero.
-pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+pub type Changes = BTreeMap<Key, Option<Vec<u8>>>;
+
+/// A key of an ordered map, in the order of its bytes. What it begins with lies beside it, so most keys are compared without a look
+/// at their bytes elsewhere in memory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// The first bytes, zeros behind the end, as a number. Keys of one head are ordered by their bytes.
+    head: u128,
+    bytes: Vec<u8>,
+}
+
+impl From<Vec<u8>> for Key {
+    fn from(bytes: Vec<u8>) -> Self {
+        let mut head = [0; 16];
+        let length = bytes.len().min(head.len());
+        head[..length].copy_from_slice(&bytes[..length]);
+        Key { head: u128::from_be_bytes(head), bytes }
+    }
+}
+
+impl From<&[u8]> for Key {
+    fn from(bytes: &[u8]) -> Self {
+        bytes.to_vec().into()
+    }
+}
+
+impl Deref for Key {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
 
 /// An ordered map of bytes with a height.
 pub trait StateStore: Send + Sync + 'static {
@@ -61,7 +93,7 @@ fn reserved(key: &[u8]) -> bool {
 /// # Errors
 /// [`StorageError::TooLarge`], [`StorageError::ReservedKey`].
 pub fn check_changes<'a>(
-    changes: impl IntoIterator<Item = (&'a Vec<u8>, &'a Option<Vec<u8>>)>,
+    changes: impl IntoIterator<Item = (&'a Key, &'a Option<Vec<u8>>)>,
 ) -> Result<(), StorageError> {
     for (key, value) in changes {
         if reserved(key) {
@@ -242,8 +274,8 @@ impl StateStore for MemStore {
         check_height(inner.height, height)?;
         for (key, value) in changes {
             match value {
-                Some(value) => inner.entries.insert(key.clone(), value.clone()),
-                None => inner.entries.remove(key),
+                Some(value) => inner.entries.insert(key.to_vec(), value.clone()),
+                None => inner.entries.remove(&**key),
             };
         }
         inner.height = Some(height);
