@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use color_eyre::eyre::{Report, Result, WrapErr, bail, ensure, eyre};
 use vostro_consensus::{GuardMark, Record};
 use vostro_engine::{ChainEnd, RecentIds, StoredBlock, Unreadable};
-use vostro_execution::{Tree, genesis_state, rebuild_tree};
+use vostro_execution::{Keys, Tree, genesis_state, rebuild_tree};
 use vostro_storage::state::{self, ExecutionState, State, StateOptions};
 use vostro_storage::{
     BlockReader, BlockRecord, Home, Journal, JournalDisks, JournalOptions, JournalReport, StorageError,
@@ -78,6 +78,8 @@ pub struct Opened {
     pub state: State,
     /// The last durable block.
     pub end: ChainEnd,
+    /// Every key of the state.
+    pub keys: Keys,
     /// The signer guard's mark; `None` if there is no record of it.
     pub guard: Option<GuardMark>,
     /// The consensus log above the tip; without a guard's mark, own messages below it too.
@@ -114,7 +116,7 @@ pub fn open(root: &Path, genesis: &Genesis, storage: &StorageConfig) -> Result<O
     }
     let blocks = journal.blocks.reader();
     let last = blocks.last_height().unwrap_or(0);
-    let (state, end) = open_state(&home, genesis, storage, &blocks, last)?;
+    let (state, end, keys) = open_state(&home, genesis, storage, &blocks, last)?;
     let guard = match journal.guard.load() {
         Some(bytes) => Some(decode::<GuardMark>(bytes, 4096).wrap_err("the signer guard's record cannot be decoded")?),
         None => None,
@@ -129,7 +131,7 @@ pub fn open(root: &Path, genesis: &Genesis, storage: &StorageConfig) -> Result<O
             records.push(decoded);
         }
     }
-    Ok(Opened { home, journal, report, blocks, state, end, guard, records })
+    Ok(Opened { home, journal, report, blocks, state, end, keys, guard, records })
 }
 
 fn open_state(
@@ -138,7 +140,7 @@ fn open_state(
     storage: &StorageConfig,
     blocks: &BlockReader,
     last: u64,
-) -> Result<(State, ChainEnd)> {
+) -> Result<(State, ChainEnd, Keys)> {
     match try_state(home, genesis, storage, blocks, last) {
         Ok(opened) => Ok(opened),
         Err(error) => {
@@ -157,7 +159,7 @@ fn try_state(
     storage: &StorageConfig,
     blocks: &BlockReader,
     last: u64,
-) -> Result<(State, ChainEnd)> {
+) -> Result<(State, ChainEnd, Keys)> {
     let store = storage.backend.0.open(&home.state(), genesis.hash().0, storage.cache_bytes)?;
     let options = StateOptions { overlay_bytes: storage.overlay_bytes, ..StateOptions::default() };
     let mut state = State::start(store, options)?;
@@ -174,6 +176,7 @@ fn try_state(
         bail!("the state is at height {at}, the block log ends at {last}");
     }
     let view = ExecutionState::new(state.reader());
+    let (tree, mut keys) = tree_of(&view);
     if at > 0 {
         let stored = stored_block(blocks, at)?;
         end.tip = stored.tip();
@@ -182,7 +185,7 @@ fn try_state(
             &end.tip,
             (1..=at).rev().map(|h| Ok::<_, Report>(stored_block(blocks, h)?.block)),
         )?;
-        end.tree = tree_of(&view);
+        end.tree = tree;
         ensure!(
             end.tree.root() == stored.block.header.state_root,
             "the state at height {at} has root {}, the header says {}",
@@ -190,7 +193,7 @@ fn try_state(
             stored.block.header.state_root
         );
     } else {
-        ensure!(tree_of(&view).root() == end.tree.root(), "the state at genesis has another root");
+        ensure!(tree.root() == end.tree.root(), "the state at genesis has another root");
     }
     if at < last {
         tracing::info!(from = at + 1, to = last, "replaying blocks the state lacks");
@@ -201,20 +204,21 @@ fn try_state(
         let candidate = end.execute(&view, stored.block.clone()).wrap_err_with(|| format!("block {height}"))?;
         let index = index_changes(&candidate.block, &candidate.ids, &candidate.executed.receipts);
         state.apply(height.0, candidate.executed.changes.iter().map(|(key, value)| (key, value.clone())), index)?;
+        keys.write(&candidate.executed.changes);
         end.advance(&candidate, stored.certificate);
     }
-    Ok((state, end))
+    Ok((state, end, keys))
 }
 
 fn stored_block(blocks: &BlockReader, height: u64) -> Result<StoredBlock> {
     Ok(decode_record(&blocks.block(height)?.ok_or_else(|| eyre!("block {height} is missing from the log"))?)?)
 }
 
-/// The tree of a state, from all its entries. One thread reads while the other hashes.
+/// The tree of a state and its keys, from all its entries. One thread reads while the other hashes.
 ///
 /// # Panics
 /// When the state cannot be read.
-pub fn tree_of(state: &ExecutionState) -> Tree {
+pub fn tree_of(state: &ExecutionState) -> (Tree, Keys) {
     std::thread::scope(|scope| {
         let (chunks, entries) = crossbeam_channel::bounded(CHUNKS_AHEAD);
         scope.spawn(move || {
@@ -229,6 +233,6 @@ pub fn tree_of(state: &ExecutionState) -> Tree {
                 }
             }
         });
-        rebuild_tree(entries.into_iter().flatten())
+        Keys::of(|tell| rebuild_tree(entries.into_iter().flatten().inspect(|(key, _)| tell(key))))
     })
 }

@@ -206,6 +206,7 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
             key: validator_key,
             state: Arc::new(ExecutionState::new(reader)),
             tree: opened.end.tree,
+            keys: opened.keys,
             tip: opened.end.tip,
             recent: opened.end.recent,
             guard: opened.guard,

@@ -12,7 +12,7 @@ use vostro_consensus::{
     Config, DecidedBlock, Durable, Effect, Effects, GuardMark, Input, Record, Replica, Signed, Timing, Tip, Verified,
     Waiting,
 };
-use vostro_execution::{Cache, Cached, Changes, Layered, Meter, Overlay, StateRead, Tree, Unmetered};
+use vostro_execution::{Cache, Cached, Changes, Keys, Layered, Meter, Overlay, StateRead, Tree, Unmetered};
 use vostro_settlement::evidence::{evidence_record, is_on_record};
 use vostro_types::{
     Block, BlockId, Evidence, Genesis, Hash, Height, SecretKey, Time, TxId, ValidatorIndex, ValidatorSet,
@@ -88,6 +88,8 @@ pub struct Boot {
     pub state: Arc<dyn StateRead + Send + Sync>,
     /// State tree after the tip.
     pub tree: Tree,
+    /// What is known of the state's keys.
+    pub keys: Keys,
     /// The last durable block.
     pub tip: Tip,
     /// Ids of the blocks of the last validity window.
@@ -164,7 +166,7 @@ pub struct Engine {
 impl Engine {
     /// Starts a node.
     pub fn boot(boot: Boot, now: Time) -> (Self, Vec<Action>) {
-        let Boot { genesis, key, state, tree, tip, recent, guard, records, limits } = boot;
+        let Boot { genesis, key, state, tree, keys, tip, recent, guard, records, limits } = boot;
         let chain = genesis.hash();
         let validators = Arc::new(genesis.validator_set());
         let timing = Timing::new(&genesis.consensus, REBROADCAST_MS);
@@ -188,7 +190,7 @@ impl Engine {
             tip: at,
             tree,
             base: state,
-            cache: RefCell::new(Cache::new(CACHE_BYTES)),
+            cache: RefCell::new(Cache::new(CACHE_BYTES, keys)),
             layers: VecDeque::new(),
             undurable_bytes: limits.undurable_bytes,
             candidates: Candidates::default(),

@@ -1,7 +1,7 @@
 //! What was lately read from a state, so that the store below is asked once, and not at all for what it cannot have.
 //!
-//! Invariant: an entry is what the state has at its key, and no key that it has is taken for missing. Whoever changes the state says so with [`Cache::write`] before
-//! anybody reads through the cache again.
+//! Invariant: an entry is what the state has at its key, and no key that it has is taken for missing. Whoever changes the
+//! state says so with [`Cache::write`] before anybody reads through the cache again.
 
 use std::cell::RefCell;
 
@@ -103,9 +103,9 @@ impl Generation {
 }
 
 impl Cache {
-    /// An empty cache of about `limit` bytes.
-    pub fn new(limit: usize) -> Self {
-        Cache { young: Generation::default(), old: Generation::default(), limit, keys: Keys::default() }
+    /// An empty cache of about `limit` bytes, for a state of which `keys` are known.
+    pub fn new(limit: usize, keys: Keys) -> Self {
+        Cache { young: Generation::default(), old: Generation::default(), limit, keys }
     }
 
     /// The state has changed. What is new in it enters the cache when it is read: most objects are written once and read
@@ -115,7 +115,7 @@ impl Cache {
             let hash = hash(key);
             match value {
                 Some(value) => {
-                    let old = self.keys.wrote(hash);
+                    let old = self.keys.wrote(hash, key);
                     if old && self.contains(hash, key) {
                         self.put(hash, key, value);
                     }
@@ -128,8 +128,9 @@ impl Cache {
         }
     }
 
-    /// Looks at some thousand keys of the state, which has `len` of them and in which all changes are, until every one was seen:
-    /// then the state is not asked any more for what it does not have, as names of new objects. To be called after each block.
+    /// If not all keys of the state are known, looks at some thousand of them: it has `len`, and all changes are in it. Of a
+    /// state whose keys are known nobody asks for what it does not have, as names of new objects. To be called after
+    /// each block.
     pub fn learn(&mut self, state: &(impl StateRead + ?Sized), len: usize) {
         self.keys.learn(state, len);
     }
@@ -222,7 +223,7 @@ mod tests {
         fn a_cache_of_any_size_answers_as_the_state(
             limit in 0..6_000usize, learns: bool, steps in prop::collection::vec(step(), 0..200),
         ) {
-            let cache = RefCell::new(Cache::new(limit));
+            let cache = RefCell::new(Cache::new(limit, Keys::walking(3)));
             let mut state = MemState::new();
             for step in steps {
                 match step {
@@ -261,7 +262,7 @@ mod tests {
     fn what_was_read_is_not_asked_again() {
         let mut state = MemState::new();
         state.apply(&[(vec![1], Some(vec![10]))].into());
-        let cache = RefCell::new(Cache::new(10_000));
+        let cache = RefCell::new(Cache::new(10_000, Keys::default()));
         assert_eq!(Cached::new(&state, &cache).get(&[1]), Some(vec![10]));
         cache.borrow_mut().write(&[(vec![1], Some(vec![11; 3]))].into());
         assert_eq!(Cached::new(&Untouchable, &cache).get(&[1]), Some(vec![11; 3]));
@@ -272,7 +273,7 @@ mod tests {
         let mut state = MemState::new();
         let changes = [(vec![1], Some(vec![10]))].into();
         state.apply(&changes);
-        let cache = RefCell::new(Cache::new(10_000));
+        let cache = RefCell::new(Cache::new(10_000, Keys::default()));
         cache.borrow_mut().learn(&state, state.len());
         let cached = Cached::new(&Untouchable, &cache);
         assert_eq!((cached.get(&[2]), cached.get(&[3])), (None, None));
@@ -287,7 +288,7 @@ mod tests {
     #[test]
     fn what_is_new_is_asked_once_and_not_before_it_is_read() {
         let mut state = MemState::new();
-        let cache = RefCell::new(Cache::new(10_000));
+        let cache = RefCell::new(Cache::new(10_000, Keys::default()));
         assert_eq!(Cached::new(&state, &cache).get(&[1]), None);
         let changes = [(vec![1], Some(vec![10])), (vec![2], Some(vec![20]))].into();
         state.apply(&changes);

@@ -11,7 +11,7 @@
 pub mod apply;
 pub mod cache;
 mod keyed;
-mod keys;
+pub mod keys;
 pub mod meter;
 pub mod proof;
 pub mod proofs;
@@ -20,6 +20,7 @@ pub mod tree;
 
 pub use apply::{Executed, execute, execute_metered, genesis_state, rebuild_tree, update_tree};
 pub use cache::{Cache, Cached};
+pub use keys::Keys;
 pub use meter::{Meter, Part, Unmetered, metered};
 pub use proof::{OtherLeaf, Proof};
 pub use proofs::StateProof;

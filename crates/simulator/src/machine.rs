@@ -10,7 +10,7 @@ use vostro_consensus::{GuardMark, Record, Seq};
 use vostro_crypto::{Hash, SecretKey, Signature};
 use vostro_engine::wire::{Certified, MAX_SYNC_BLOCKS, MAX_SYNC_BYTES, SyncRequest, SyncResponse};
 use vostro_engine::{Action, Boot, ChainEnd, Committed, Engine, EngineLimits, RecentIds, StoredBlock};
-use vostro_execution::{MemState, StateRead, Tree, genesis_state};
+use vostro_execution::{Keys, MemState, StateRead, Tree, genesis_state};
 use vostro_storage::disk::{Crash, Disk, MemDisk};
 use vostro_storage::log::{Check, LogOptions};
 use vostro_storage::{Batch, FIRST_HEIGHT, Journal, JournalDisks, JournalOptions, StorageError, Write, persist};
@@ -294,6 +294,8 @@ impl Machine {
             key: Some(self.key.clone()),
             state: Arc::new(shared.clone()),
             tree: end.tree,
+            // So that the walk through them is under way for long.
+            keys: Keys::walking(3),
             tip: end.tip,
             recent: end.recent,
             guard,

@@ -144,22 +144,30 @@ fn fjall_conforms_where_changes_become_tables() {
     }
 }
 
+/// Bytes of keys and values.
+fn bytes_of(changes: &Changes) -> usize {
+    changes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum()
+}
+
 #[test]
 fn tables_and_journal_in_turns_are_one_map() {
+    const INGESTED: usize = 1_000;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state");
-    let open = || FjallStore::open_ingesting(&path, CHAIN, CACHE, 2_000).unwrap();
+    let open = || FjallStore::open_ingesting(&path, CHAIN, CACHE, INGESTED).unwrap();
     let model = MemStore::default();
     let mut store = open();
+    let mut ingested = 0;
     for height in 0..200_u64 {
         // Every third height is small. The same keys come again, with other values or none.
         let count = if height % 3 == 0 { 3 } else { 60 };
         let changes: Changes = (0..count)
             .map(|n| {
-                let key = (height * 7 + n * n) % 150 + 1;
+                let key = (height * 7 + n * (height % 11 + 1)) % 150 + 1;
                 (vec![1, key.try_into().unwrap()].into(), (n % 5 != 0).then(|| vec![height.try_into().unwrap(); 40]))
             })
             .collect();
+        ingested += usize::from(bytes_of(&changes) >= INGESTED);
         model.apply(height, &changes).unwrap();
         store.apply(height, &changes).unwrap();
         if height % 11 == 10 {
@@ -176,6 +184,35 @@ fn tables_and_journal_in_turns_are_one_map() {
             assert_eq!(store.get(&[1, key]).unwrap(), model.get(&[1, key]).unwrap(), "{height} {key}");
         }
     }
+    assert!((80..=140).contains(&ingested), "{ingested}");
+}
+
+#[test]
+fn a_journal_ends_though_tables_are_written_beside_it() {
+    const INGESTED: usize = 3 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    let open = || FjallStore::open_ingesting(&path, CHAIN, CACHE, INGESTED).unwrap();
+    let changes = |height: u64| -> Changes {
+        // Two megabytes, and every fifth time four.
+        let values = if height % 5 == 4 { 64 } else { 32 };
+        (0..values).map(|n| (vec![1, n, height as u8 % 3].into(), Some(vec![height as u8; MAX_VALUE_BYTES]))).collect()
+    };
+    assert!(bytes_of(&changes(3)) < INGESTED && bytes_of(&changes(4)) > INGESTED);
+    let store = open();
+    let model = MemStore::default();
+    for height in 0..150 {
+        store.apply(height, &changes(height)).unwrap();
+        model.apply(height, &changes(height)).unwrap();
+    }
+    drop(store);
+    let files = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap());
+    let journals = files.filter(|file| file.path().extension().is_some_and(|ending| ending == "jnl"));
+    let bytes: u64 = journals.map(|file| file.metadata().unwrap().len()).sum();
+    assert!((1..=160 << 20).contains(&bytes), "{bytes} bytes of journals, where 252 MB went through them");
+    let store = open();
+    assert_eq!(store.height(), model.height());
+    assert_eq!(store.scan(&[1], &[2], usize::MAX).unwrap(), model.scan(&[1], &[2], usize::MAX).unwrap());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use vostro_consensus::{Config, Durable, GuardMark, Replica, Timing};
 use vostro_crypto::{SecretKey, verify};
 use vostro_engine::{Boot, ChainEnd, Engine, EngineLimits};
-use vostro_execution::{MemState, Tree, execute, genesis_state};
+use vostro_execution::{Keys, MemState, Tree, execute, genesis_state};
 use vostro_types::block::transactions_root;
 use vostro_types::transaction::{MAX_VALIDITY_MS, PayMode, verify_all};
 use vostro_types::{Genesis, Height, Outcome, Time, Transaction, ValidatorIndex, VerifiedTransaction};
@@ -144,6 +144,7 @@ impl Setting {
                 key: Some(key.clone()),
                 state: Arc::new(state.clone()),
                 tree,
+                keys: Keys::default(),
                 tip,
                 recent,
                 guard: Some(GuardMark::never_signed()),

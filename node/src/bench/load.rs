@@ -197,6 +197,9 @@ fn due(elapsed: f64, rate: f64, turn: f64) -> usize {
     (elapsed * rate - turn + 1.0).max(0.0) as usize
 }
 
+/// Most payments in a call: as many as a node takes. Who is further behind needs more calls.
+const LARGEST_CALL: usize = 1000;
+
 /// What is due at each beat, whether earlier payments are settled or not.
 async fn open(load: Arc<Load>, rate: f64, turn: f64) -> Result<Outcome> {
     let (started, places) = (Instant::now(), Arc::new(Semaphore::new(OPEN_CALLS)));
@@ -204,7 +207,8 @@ async fn open(load: Arc<Load>, rate: f64, turn: f64) -> Result<Outcome> {
     let mut beat = tokio::time::interval(BEAT);
     while sent < load.texts.len() {
         beat.tick().await;
-        let due = due(started.elapsed().as_secs_f64(), rate, turn).clamp(sent, load.texts.len());
+        let due =
+            due(started.elapsed().as_secs_f64(), rate, turn).clamp(sent, load.texts.len()).min(sent + LARGEST_CALL);
         if due == sent {
             continue;
         }

@@ -9,7 +9,7 @@ use vostro_engine::wire::{Certified, GossipBatch, SyncRequest, SyncResponse};
 use vostro_engine::{
     Action, Admission, Boot, Committed, Engine, EngineLimits, Event, RecentIds, Refusal, check_answer,
 };
-use vostro_execution::{MemState, StateRead, Tree, genesis_state};
+use vostro_execution::{Keys, MemState, StateRead, Tree, genesis_state};
 use vostro_types::genesis::{ConsensusParameters, FeeSchedule, GENESIS_VERSION, GenesisAccount};
 use vostro_types::transaction::{BODY_VERSION, Deposit, OpenAccount, Transfer};
 use vostro_types::*;
@@ -210,6 +210,7 @@ impl Net {
             key: Some(key(at as u8 + 1)),
             state: Arc::new(disk.state.clone()),
             tree: disk.tree.clone().unwrap(),
+            keys: Keys::walking(3),
             tip,
             recent,
             guard: disk.guard,

@@ -2,7 +2,7 @@
 //!
 //! Invariant: height marker and content are one batch, or the tables of one ingestion, in one keyspace, so they are at the
 //! same height after any crash. Batches stay in the process until [`super::StateStore::checkpoint`] or fjall's own flush;
-//! everything later may be lost. What is ingested is durable at once, and everything before it.
+//! everything later may be lost. What is ingested is durable at once, and with it everything before.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,9 +29,10 @@ const MEMTABLE_BYTES: u64 = 32 << 20;
 const UNMERGED_TABLES: u8 = 8;
 /// Journals on disk; the least that fjall takes.
 const JOURNAL_BYTES: u64 = 64 << 20;
-/// Changes of so many bytes are sorted already and become a table as they are, without journal and table in memory.
-const INGESTED_BYTES: usize = 4 << 20;
-/// With so many tables not merged, changes go through the journal: there fjall holds writers back, and says if it is broken.
+/// Changes of so many bytes are sorted already and become a table as they are, without journal and table in memory. Tables
+/// are merged by their number, so small ones would be merged with all below them too often.
+const INGESTED_BYTES: usize = 12 << 20;
+/// With so many tables not merged, changes go through the journal: from 20 on fjall delays its writers, at 30 it stops them.
 const CROWDED_TABLES: usize = 2 * UNMERGED_TABLES as usize;
 
 /// fjall behind [`super::StateStore`].
@@ -100,6 +101,13 @@ impl FjallStore {
 impl Fjall {
     /// Writes a table of its own. The store's keys come before all others, and [`Changes`] are in order.
     fn ingest(&self, changes: &Changes, height: [u8; 8]) -> fjall::Result<()> {
+        // Of all writers this one alone does not hear of a failure in the background.
+        self.db.persist(PersistMode::Buffer)?;
+        // An ingestion writes the table in memory out by itself. Then that is never full, which is when fjall ends a
+        // journal: it would grow without end.
+        if self.db.journal_disk_space()? > JOURNAL_BYTES {
+            self.entries.rotate_memtable()?;
+        }
         let mut table = self.entries.start_ingestion()?;
         table.write(HEIGHT_KEY, height)?;
         for (key, value) in changes {
