@@ -70,7 +70,8 @@ impl Keys {
         self.known.as_ref().is_none_or(|known| known.contains(hash))
     }
 
-    /// A key with this hash was written. What is deleted stays noted. False only if no key of the hash was in the state before.
+    /// A key with this hash was written. What is deleted stays noted. False only if no key of the hash was in the state
+    /// before.
     pub(crate) fn wrote(&mut self, hash: u64, key: &[u8]) -> bool {
         debug_assert!(key.len() < END.len());
         self.written = self.written.saturating_add(1);

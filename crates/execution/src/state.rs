@@ -170,10 +170,11 @@ impl Written {
         &self.ordered
     }
 
-    /// The places of all of them in the order of their keys.
-    fn into_places(mut self, touched: &Keyed<Slot>) -> Vec<usize> {
+    /// All of them in the order of their keys, with their places.
+    fn into_order(mut self, touched: &Keyed<Slot>) -> Vec<(Vec<u8>, usize)> {
         if !self.ordered.is_empty() {
-            return self.in_order(touched).values().copied().collect();
+            self.in_order(touched);
+            return self.ordered.into_iter().collect();
         }
         // Nobody needed the order before: sorting once costs less, by the beginnings of keys as far as they tell.
         let head = |key: &[u8]| {
@@ -182,11 +183,10 @@ impl Written {
             head[..length].copy_from_slice(&key[..length]);
             u128::from_be_bytes(head)
         };
-        let mut keyed: Vec<_> = self.since.into_iter().map(|at| (head(touched.key(at).1), at)).collect();
-        keyed.sort_unstable_by(|(a, a_at), (b, b_at)| {
-            a.cmp(b).then_with(|| touched.key(*a_at).1.cmp(touched.key(*b_at).1))
-        });
-        keyed.into_iter().map(|(_, at)| at).collect()
+        let key = |at: usize| touched.key(at).1;
+        let mut headed: Vec<_> = self.since.into_iter().map(|at| (head(key(at)), at)).collect();
+        headed.sort_unstable_by(|(a, at), (b, other)| a.cmp(b).then_with(|| key(*at).cmp(key(*other))));
+        headed.into_iter().map(|(_, at)| (key(at).to_vec(), at)).collect()
     }
 }
 
@@ -288,23 +288,22 @@ impl<'a, S: StateRead + ?Sized> Overlay<'a, S> {
     pub fn into_differences(self, compared: impl Fn(&[u8]) -> bool) -> Vec<Difference> {
         let Overlay { base, touched, written } = self;
         let mut touched = touched.into_inner();
-        let places = written.into_inner().into_places(&touched);
-        let mut differences = Vec::with_capacity(places.len());
-        for at in places {
+        let written = written.into_inner().into_order(&touched);
+        let mut differences = Vec::with_capacity(written.len());
+        for (key, at) in written {
             let now = touched[at].now.take().expect("a written key has a value or none");
             let asked = touched[at].before.take();
-            let (hash, key) = touched.key(at);
             let before = match asked {
-                None if !compared(key) => None,
+                None if !compared(&key) => None,
                 asked => {
-                    let before = asked.unwrap_or_else(|| base.get_hashed(hash, key));
+                    let before = asked.unwrap_or_else(|| base.get_hashed(touched.key(at).0, &key));
                     if before == now {
                         continue;
                     }
                     before
                 }
             };
-            differences.push(Difference { key: key.to_vec(), before, now });
+            differences.push(Difference { key, before, now });
         }
         keep(touched);
         differences

@@ -154,7 +154,7 @@ pub struct Committed {
     pub ids: Vec<TxId>,
     /// Its receipts, deadlines' included.
     pub receipts: Vec<Receipt>,
-    /// The encoding of the list of them.
+    /// The encoding of the list of them, for whoever stores it.
     pub receipt_list: Vec<u8>,
     /// Changes to the state.
     pub changes: Arc<Changes>,

@@ -24,7 +24,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// What is written lately stays in memory up to this size, then becomes a table on disk.
 const MEMTABLE_BYTES: u64 = 32 << 20;
-/// So many such tables are merged into those below at once. Merging is most of what a large state costs to write; more of them
+/// So many tables, whoever made them, are merged into those below at once. Merging is most of what a large state costs to write; more of them
 /// would cost reads, which ask each one's filter.
 const UNMERGED_TABLES: u8 = 8;
 /// Journals on disk; the least that fjall takes.

@@ -50,7 +50,7 @@ impl Default for StateOptions {
 /// A write to an index table, beside the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexChange {
-    /// Key in the ordered map.
+    /// Key in the store, which has one ordered map for all tables.
     key: Key,
     value: Option<Vec<u8>>,
 }

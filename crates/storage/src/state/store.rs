@@ -20,8 +20,8 @@ pub type Entry = (Vec<u8>, Vec<u8>);
 /// New values by key; `None` deletes. Keys carry their table prefix, so none is empty or begins with zero.
 pub type Changes = BTreeMap<Key, Option<Vec<u8>>>;
 
-/// A key of an ordered map, in the order of its bytes. What it begins with lies beside it, so most keys are compared without a look
-/// at their bytes elsewhere in memory.
+/// A key of state or indexes, in the order of its bytes. What it begins with lies beside it, so most keys are compared
+/// without a look at their bytes elsewhere in memory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     /// The first bytes, zeros behind the end, as a number. Keys of one head are ordered by their bytes.
