@@ -134,7 +134,7 @@ fn check_state(home: &Home, genesis: &Genesis, config: &Config, blocks: &BlockRe
     let state = State::start(store, StateOptions::default())?;
     let Some(at) = state.height() else { return Ok(()) };
     ensure!(at <= end.tip.height.0, "the state is at height {at}, the block log ends at {}", end.tip.height);
-    let root = tree_of(&ExecutionState::new(state.reader())).0.root();
+    let root = tree_of(&ExecutionState::new(state.reader()), &mut |_| ()).root();
     let expected = match blocks.block(at)? {
         Some(record) => decode_record(&record)?.block.header.state_root,
         None => genesis_state(genesis).1.root(),

@@ -176,7 +176,7 @@ fn try_state(
         bail!("the state is at height {at}, the block log ends at {last}");
     }
     let view = ExecutionState::new(state.reader());
-    let (tree, mut keys) = tree_of(&view);
+    let (tree, mut keys) = Keys::of(|tell| tree_of(&view, tell));
     if at > 0 {
         let stored = stored_block(blocks, at)?;
         end.tip = stored.tip();
@@ -214,11 +214,11 @@ fn stored_block(blocks: &BlockReader, height: u64) -> Result<StoredBlock> {
     Ok(decode_record(&blocks.block(height)?.ok_or_else(|| eyre!("block {height} is missing from the log"))?)?)
 }
 
-/// The tree of a state and its keys, from all its entries. One thread reads while the other hashes.
+/// The tree of a state, from all its entries; `tell` hears of each key. One thread reads while the other hashes.
 ///
 /// # Panics
 /// When the state cannot be read.
-pub fn tree_of(state: &ExecutionState) -> (Tree, Keys) {
+pub fn tree_of(state: &ExecutionState, tell: &mut dyn FnMut(&[u8])) -> Tree {
     std::thread::scope(|scope| {
         let (chunks, entries) = crossbeam_channel::bounded(CHUNKS_AHEAD);
         scope.spawn(move || {
@@ -233,6 +233,6 @@ pub fn tree_of(state: &ExecutionState) -> (Tree, Keys) {
                 }
             }
         });
-        Keys::of(|tell| rebuild_tree(entries.into_iter().flatten().inspect(|(key, _)| tell(key))))
+        rebuild_tree(entries.into_iter().flatten().inspect(|(key, _)| tell(key)))
     })
 }

@@ -96,13 +96,13 @@ impl Keys {
         for (key, _) in &met {
             filter.insert(hash(key));
         }
-        match met.into_iter().nth(step - 1) {
-            Some((last, _)) => {
-                from = last;
+        match met.last() {
+            Some((last, _)) if met.len() >= step => {
+                from.clone_from(last);
                 from.push(0);
                 self.walk = Some((filter, from));
             }
-            None => self.known = Some(filter),
+            _ => self.known = Some(filter),
         }
     }
 }

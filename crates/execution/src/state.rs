@@ -156,6 +156,15 @@ fn value<'t, S: StateRead + ?Sized>(touched: &'t mut Keyed<Slot>, at: usize, bas
     slot.now.as_ref().or(slot.before.as_ref())?.as_ref()
 }
 
+/// What a key begins with, zeros behind its end, as a number: keys are in the order of their heads, and keys of one head in
+/// the order of their bytes.
+pub fn head(key: &[u8]) -> u128 {
+    let mut head = [0; 16];
+    let length = key.len().min(head.len());
+    head[..length].copy_from_slice(&key[..length]);
+    u128::from_be_bytes(head)
+}
+
 /// Written keys: those that somebody who needed an order met, and those that came since.
 #[derive(Debug, Default)]
 struct Written {
@@ -177,12 +186,6 @@ impl Written {
             return self.ordered.into_iter().collect();
         }
         // Nobody needed the order before: sorting once costs less, by the beginnings of keys as far as they tell.
-        let head = |key: &[u8]| {
-            let mut head = [0; 16];
-            let length = key.len().min(16);
-            head[..length].copy_from_slice(&key[..length]);
-            u128::from_be_bytes(head)
-        };
         let key = |at: usize| touched.key(at).1;
         let mut headed: Vec<_> = self.since.into_iter().map(|at| (head(key(at)), at)).collect();
         headed.sort_unstable_by(|(a, at), (b, other)| a.cmp(b).then_with(|| key(*at).cmp(key(*other))));

@@ -37,3 +37,4 @@ pub use error::RpcError;
 pub use limits::Limits;
 pub use metrics::serve_metrics;
 pub use server::{RpcConfig, Server, Wrap, serve, serve_wrapped};
+pub use tx::MAX_SUBMIT;

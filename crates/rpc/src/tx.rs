@@ -18,7 +18,7 @@ use crate::params::{Fields, Kind, optional, required};
 use crate::view::{place, receipt_at, receipt_json, still_pending};
 
 /// Most transactions in one `tx_submitBatch`.
-pub(crate) const MAX_SUBMIT: usize = 1000;
+pub const MAX_SUBMIT: usize = 1000;
 /// How long `tx_submitAndWait` waits if not told.
 const DEFAULT_WAIT: Duration = Duration::from_secs(10);
 /// Longest wait.

@@ -25,6 +25,7 @@ use vostro_api::receipt::{OutcomeJson, ReceiptJson};
 use vostro_api::tx::SubmittedBatch;
 use vostro_api::{code, encode_transaction};
 use vostro_client::Client;
+use vostro_rpc::MAX_SUBMIT;
 use vostro_types::Time;
 use vostro_types::transaction::PayMode;
 
@@ -197,18 +198,15 @@ fn due(elapsed: f64, rate: f64, turn: f64) -> usize {
     (elapsed * rate - turn + 1.0).max(0.0) as usize
 }
 
-/// Most payments in a call: as many as a node takes. Who is further behind needs more calls.
-const LARGEST_CALL: usize = 1000;
-
-/// What is due at each beat, whether earlier payments are settled or not.
+/// What is due at each beat, whether earlier payments are settled or not; who is behind by more than a call may hold makes
+/// many.
 async fn open(load: Arc<Load>, rate: f64, turn: f64) -> Result<Outcome> {
     let (started, places) = (Instant::now(), Arc::new(Semaphore::new(OPEN_CALLS)));
     let (mut calls, mut sent, mut late) = (JoinSet::new(), 0, 0f64);
     let mut beat = tokio::time::interval(BEAT);
     while sent < load.texts.len() {
         beat.tick().await;
-        let due =
-            due(started.elapsed().as_secs_f64(), rate, turn).clamp(sent, load.texts.len()).min(sent + LARGEST_CALL);
+        let due = due(started.elapsed().as_secs_f64(), rate, turn).clamp(sent, load.texts.len()).min(sent + MAX_SUBMIT);
         if due == sent {
             continue;
         }

@@ -58,7 +58,7 @@ pub struct IndexChange {
 impl IndexChange {
     /// `key` of `table` gets a new value, or `None` deletes it.
     pub fn new(table: Table, key: &[u8], value: Option<Vec<u8>>) -> Self {
-        IndexChange { key: table.key(key).into(), value }
+        IndexChange { key: table.key(key), value }
     }
 }
 
@@ -151,7 +151,7 @@ impl State {
         index: Vec<IndexChange>,
     ) -> Result<(), StorageError> {
         let shared = &self.reader.shared;
-        let changes = changes.into_iter().map(|(key, value)| (Key::from(Table::State.key(key.as_ref())), value));
+        let changes = changes.into_iter().map(|(key, value)| (Table::State.key(key.as_ref()), value));
         let index = index.into_iter().map(|change| (change.key, change.value));
         let batch: Vec<_> = changes.chain(index).collect();
         check_changes(batch.iter().map(|(key, value)| (key, value)))?;
@@ -398,7 +398,7 @@ impl StateView<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        let key = Key::from(table.key(key));
+        let key = table.key(key);
         match self.overlay.get(&key) {
             Some(value) => Ok(value.cloned()),
             None => self.store.get(&key),

@@ -7,6 +7,8 @@ use std::ops::{Bound, Deref};
 use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
+use vostro_execution::state::head;
+
 use crate::GenesisHash;
 use crate::error::StorageError;
 
@@ -24,17 +26,14 @@ pub type Changes = BTreeMap<Key, Option<Vec<u8>>>;
 /// without a look at their bytes elsewhere in memory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
-    /// The first bytes, zeros behind the end, as a number. Keys of one head are ordered by their bytes.
+    /// [`head`] of the bytes. Keys of one head are ordered by their bytes.
     head: u128,
     bytes: Vec<u8>,
 }
 
 impl From<Vec<u8>> for Key {
     fn from(bytes: Vec<u8>) -> Self {
-        let mut head = [0; 16];
-        let length = bytes.len().min(head.len());
-        head[..length].copy_from_slice(&bytes[..length]);
-        Key { head: u128::from_be_bytes(head), bytes }
+        Key { head: head(&bytes), bytes }
     }
 }
 
