@@ -88,9 +88,9 @@ impl Verifier {
     }
 
     /// One verdict for each transaction, in order.
-    pub async fn verify(
+    pub async fn verify<T: Into<Arc<Transaction>> + Send + 'static>(
         &self,
-        transactions: Vec<Transaction>,
+        transactions: Vec<T>,
     ) -> Vec<Result<VerifiedTransaction, vostro_types::transaction::BadSignature>> {
         let _turn = self.turns.acquire().await;
         let (chain, metrics) = (self.chain, self.metrics.clone());

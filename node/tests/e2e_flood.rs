@@ -88,7 +88,7 @@ impl Liar {
     fn proposal(&self, height: u64, transactions: &[Transaction]) -> Vec<u8> {
         let n = self.set.len() as u64;
         let height = Height(height - height % n + u64::from(self.me.0));
-        let transactions = transactions.to_vec();
+        let transactions: Vec<_> = transactions.iter().cloned().map(Arc::new).collect();
         let header = Header {
             version: HEADER_VERSION,
             epoch: Epoch(0),
@@ -311,7 +311,7 @@ async fn gossip(liar: Arc<Liar>, m: Vec<(&'static str, u16)>) {
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     for n in 0..BATCHES {
-        let transactions = (0..10).map(|i| liar.stranger(u64::from(n) << 32 | i)).collect();
+        let transactions = (0..10).map(|i| Arc::new(liar.stranger(u64::from(n) << 32 | i))).collect();
         let _ = handle.publish(GossipBatch { transactions, evidence: Vec::new() }.to_bytes());
         tokio::time::sleep(Duration::from_millis(3)).await;
     }

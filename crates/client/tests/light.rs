@@ -83,7 +83,7 @@ fn what_stands_in_a_block_is_given_with_its_place() {
         let (transaction, path) = made.transaction(index);
         let placed = light.transaction_of(&header, id, &transaction, &path).unwrap();
         assert_eq!((placed.index as usize, placed.length), (index, 3));
-        assert_eq!(placed.at(index as u32).unwrap(), made.transactions[index]);
+        assert_eq!(placed.at(index as u32).unwrap(), *made.transactions[index]);
         let (receipt, path) = made.receipt(index);
         let placed = header.receipt_of(id, &receipt, &path).unwrap();
         assert_eq!((placed.index as usize, placed.item.applied()), (index, index < 2));

@@ -25,8 +25,8 @@ pub use accountability::{Missing, NoFork, Testimony, Verdict};
 pub use effects::{Effect, Effects, Input, Offence, Record, Seq, To, Withheld};
 pub use guard::{Guard, GuardMark, GuardRefusal, Position, Step};
 pub use message::{
-    Claim, DecidedBlock, Justification, MESSAGE_VERSION, Message, MessageError, PrePrepare, Signed, Statement, Status,
-    Verified, ViewChange, Vote,
+    Authentic, Claim, DecidedBlock, Justification, MESSAGE_VERSION, Message, MessageError, Part, PrePrepare, Signed,
+    Statement, Status, Verified, ViewChange, Vote,
 };
 pub use pacemaker::{MAX_DOUBLINGS, Timing};
 pub use replica::{Config, Durable, MAX_UNPERSISTED, Replica, Tip, Waiting};

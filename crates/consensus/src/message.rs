@@ -7,15 +7,15 @@
 use std::sync::Arc;
 
 use bincode::{Decode, Encode};
-use vostro_crypto::{Batch, Domain, Hash, verify};
-use vostro_types::block::transactions_root;
+use vostro_crypto::{Batch, Domain, Hash, merkle, verify};
+use vostro_types::block::{transaction_leaf, transactions_root};
 use vostro_types::certificate::vote_bytes;
 use vostro_types::codec::{self, CodecError, MAX_MESSAGE};
 use vostro_types::evidence::evidence_root;
 use vostro_types::statement::{proposal_bytes, statement_head, view_change_bytes};
 use vostro_types::{
-    Block, BlockId, Certificate, CertificateError, Height, PreparedAt, Signature, ValidatorIndex, ValidatorSet, View,
-    VoteKind,
+    Block, BlockId, Certificate, CertificateError, Height, PreparedAt, Signature, Transaction, ValidatorIndex,
+    ValidatorSet, VerifiedTransaction, View, VoteKind,
 };
 
 /// Version of the message layout; the first byte on the wire.
@@ -397,6 +397,14 @@ impl Signed {
     /// # Errors
     /// [`MessageError`] for the first rule broken.
     pub fn verify(self, chain: &Hash, set: &ValidatorSet) -> Result<Verified, MessageError> {
+        self.authenticate(chain, set)?.prove(chain, set)
+    }
+
+    /// The first half of [`Signed::verify`]: its shape and its sender's signature.
+    ///
+    /// # Errors
+    /// [`MessageError`] for the first rule broken.
+    pub fn authenticate(self, chain: &Hash, set: &ValidatorSet) -> Result<Authentic, MessageError> {
         if self.version != MESSAGE_VERSION {
             return Err(MessageError::Version { got: self.version });
         }
@@ -405,8 +413,78 @@ impl Signed {
         self.message.check_shape(index, set)?;
         verify(&member.key, &self.message.statement().bytes(chain, set), &self.signature)
             .map_err(|_| MessageError::Signature { index })?;
-        self.message.check_proofs(chain, set)?;
-        Ok(Verified(self))
+        Ok(Authentic(self))
+    }
+}
+
+/// A message that its sender signed. What it carries is not checked yet: blocks, certificates and claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authentic(Signed);
+
+/// One transaction of a proposal's block, to whoever puts the block together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It was here before, verified.
+    Held(Arc<VerifiedTransaction>),
+    /// It came with the proposal.
+    Sent(Arc<Transaction>),
+}
+
+impl Part {
+    fn leaf(&self) -> Hash {
+        match self {
+            Part::Held(transaction) => transaction.leaf(),
+            Part::Sent(transaction) => transaction_leaf(transaction),
+        }
+    }
+
+    fn into_transaction(self) -> Arc<Transaction> {
+        match self {
+            Part::Held(transaction) => transaction.transaction().clone(),
+            Part::Sent(transaction) => transaction,
+        }
+    }
+}
+
+impl Authentic {
+    /// The message, as far as it came.
+    pub fn signed(&self) -> &Signed {
+        &self.0
+    }
+
+    /// The second half of [`Signed::verify`]: what the message carries.
+    ///
+    /// # Errors
+    /// [`MessageError`] for the first rule broken.
+    pub fn prove(self, chain: &Hash, set: &ValidatorSet) -> Result<Verified, MessageError> {
+        if let Message::PrePrepare(p) = &self.0.message {
+            check_transactions(&p.block, transactions_root(&p.block.transactions))?;
+        }
+        self.prove_rest(chain, set)
+    }
+
+    /// As [`Authentic::prove`], of a proposal whose block came without its transactions: these are they, in their order.
+    /// The hash of one that was held before is not computed again. Of any other message they are no part.
+    ///
+    /// # Errors
+    /// [`MessageError`] for the first rule broken.
+    pub fn prove_with(
+        mut self,
+        transactions: Vec<Part>,
+        chain: &Hash,
+        set: &ValidatorSet,
+    ) -> Result<Verified, MessageError> {
+        if let Message::PrePrepare(p) = &mut self.0.message {
+            check_transactions(&p.block, merkle::root(&transactions.iter().map(Part::leaf).collect::<Vec<_>>()))?;
+            Arc::make_mut(&mut p.block).transactions = transactions.into_iter().map(Part::into_transaction).collect();
+        }
+        self.prove_rest(chain, set)
+    }
+
+    /// Everything but the transactions of a proposal.
+    fn prove_rest(self, chain: &Hash, set: &ValidatorSet) -> Result<Verified, MessageError> {
+        self.0.message.check_proofs(chain, set)?;
+        Ok(Verified(self.0))
     }
 }
 
@@ -450,10 +528,11 @@ impl Message {
         }
     }
 
+    /// All that a message carries but the transactions of a proposal.
     fn check_proofs(&self, chain: &Hash, set: &ValidatorSet) -> Result<(), MessageError> {
         match self {
             Message::PrePrepare(p) => {
-                check_body(&p.block)?;
+                check_evidence(&p.block)?;
                 let Some(justification) = &p.justification else { return Ok(()) };
                 let mut batch = Batch::new();
                 for claim in &justification.claims {
@@ -537,16 +616,27 @@ fn check_id(block: &Block, expected: BlockId) -> Result<(), MessageError> {
 
 /// The id covers the header only; without this check one id could stand for two different bodies.
 fn check_body(block: &Block) -> Result<(), MessageError> {
-    if transactions_root(&block.transactions) != block.header.transactions_root {
-        return Err(MessageError::TransactionsRoot { block: block.id() });
-    }
-    if evidence_root(&block.evidence) != block.header.evidence_root {
-        return Err(MessageError::EvidenceRoot { block: block.id() });
-    }
-    Ok(())
+    check_transactions(block, transactions_root(&block.transactions))?;
+    check_evidence(block)
 }
 
-/// A message that passed [`Signed::verify`].
+fn check_transactions(block: &Block, root: Hash) -> Result<(), MessageError> {
+    if root == block.header.transactions_root {
+        Ok(())
+    } else {
+        Err(MessageError::TransactionsRoot { block: block.id() })
+    }
+}
+
+fn check_evidence(block: &Block) -> Result<(), MessageError> {
+    if evidence_root(&block.evidence) == block.header.evidence_root {
+        Ok(())
+    } else {
+        Err(MessageError::EvidenceRoot { block: block.id() })
+    }
+}
+
+/// A message that passed [`Signed::verify`], or both its halves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified(Signed);
 

@@ -239,7 +239,7 @@ pub fn build(
     // If the books do not balance without it either, it is none.
     dropped.extend(culprit.filter(|_| executed.books.is_ok()));
     let ids = chosen.iter().map(|transaction| transaction.id()).collect();
-    let transactions: Vec<Transaction> = chosen.iter().map(|chosen| chosen.transaction().clone()).collect();
+    let transactions = chosen.iter().map(|chosen| chosen.transaction().clone()).collect();
     let evidence: Vec<Evidence> = accusations.into_iter().map(VerifiedEvidence::into_evidence).collect();
     let header = Header {
         version: HEADER_VERSION,
@@ -275,34 +275,27 @@ fn check_header(parent: &Parent<'_>, block: &Block) -> Result<(), Invalid> {
     }
 }
 
-/// Transactions that were verified before the block that holds them.
-#[derive(Debug)]
-pub enum Known<'a> {
-    /// None.
-    Nothing,
+/// Transactions that were verified before the block that holds them. By default none were.
+#[derive(Debug, Default)]
+pub struct Known<'a> {
+    /// The block's, in its order, as far as they are at hand.
+    pub held: Vec<Option<Arc<VerifiedTransaction>>>,
     /// Those that wait for a block.
-    Pool(&'a Mempool),
-    /// All of the block's, in its order.
-    All(Vec<Arc<VerifiedTransaction>>),
+    pub pool: Option<&'a Mempool>,
 }
 
 impl Known<'_> {
     /// Those among a block's transactions, each in its place.
     fn among(self, chain: &Hash, block: &Block) -> Vec<Option<Arc<VerifiedTransaction>>> {
         // The id does not cover the signatures, so the whole transaction must be the same.
-        let same = |known: &Arc<VerifiedTransaction>, transaction: &Transaction| known.transaction() == transaction;
-        let transactions = block.transactions.iter();
-        match self {
-            Known::Nothing => vec![None; transactions.len()],
-            Known::Pool(pool) => {
-                let find = |t: &Transaction| pool.get(&t.body.id(chain)).filter(|known| same(known, t)).cloned();
-                transactions.map(find).collect()
-            }
-            Known::All(all) => {
-                let mut all = all.into_iter();
-                transactions.map(|t| all.next().filter(|known| same(known, t))).collect()
-            }
-        }
+        let same =
+            |known: &Arc<VerifiedTransaction>, transaction: &Arc<Transaction>| known.transaction() == transaction;
+        let mut held = self.held.into_iter();
+        let find = |t: &Arc<Transaction>| {
+            let at_hand = held.next().flatten().filter(|known| same(known, t));
+            at_hand.or_else(|| self.pool?.get(&t.body.id(chain)).filter(|known| same(known, t)).cloned())
+        };
+        block.transactions.iter().map(find).collect()
     }
 }
 
@@ -368,7 +361,7 @@ pub fn validate(
         return Err(Invalid::TooLarge);
     }
     let known = known.among(&parent.chain, &block);
-    let size = |(known, transaction): (&Option<Arc<VerifiedTransaction>>, &Transaction)| {
+    let size = |(known, transaction): (&Option<Arc<VerifiedTransaction>>, &Arc<Transaction>)| {
         known.as_ref().map_or_else(|| encode(transaction).len(), |known| known.size())
     };
     let sizes: Vec<usize> = known.iter().zip(&block.transactions).map(size).collect();

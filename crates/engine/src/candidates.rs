@@ -38,6 +38,11 @@ impl<T> Candidates<T> {
         }
     }
 
+    /// The block, if it was executed and is here.
+    pub(crate) fn get(&self, id: &BlockId) -> Option<&T> {
+        self.blocks.get(id)
+    }
+
     /// Whether the block was executed and is here.
     pub(crate) fn contains(&self, id: &BlockId) -> bool {
         self.blocks.contains_key(id)

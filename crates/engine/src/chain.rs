@@ -127,7 +127,7 @@ impl ChainEnd {
             recent: &self.recent,
             meter: &Unmetered,
         };
-        validate(&parent, block, Known::Nothing, *limits)
+        validate(&parent, block, Known::default(), *limits)
     }
 
     /// Moves to a block that was executed here.

@@ -3,6 +3,7 @@
 mod admission;
 mod answers;
 mod events;
+mod proposals;
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
@@ -23,15 +24,18 @@ use crate::candidate::{BlockLimits, Candidate, Known, Parent, build, validate};
 use crate::candidates::Candidates;
 use crate::evidence::EvidencePool;
 use crate::mempool::{Mempool, MempoolLimits};
+use crate::packet::Packet;
 use crate::recent::{MAX_RECENT_IDS, RecentIds};
 use crate::sync::CatchUp;
 use crate::wire::{GossipBatch, MAX_BATCH_BYTES, batches};
 
 use admission::{Source, Standing};
 use answers::Fetches;
+use proposals::{Offered, PutTogether};
 
 pub use answers::{AnswerEnd, Fetched, MAX_FETCHED_BYTES, check_answer};
 pub use events::{Action, Admission, Committed, Event, Missing, Refusal};
+pub use proposals::HELD_AFTER_MS;
 
 /// What waits for a block this long is sent directly to the primary, in case gossip lost it. Milliseconds.
 pub const FORWARD_AFTER_MS: u64 = 500;
@@ -58,6 +62,8 @@ pub struct EngineLimits {
     /// [`MAX_RECENT_IDS`]. It is a part of what makes a block valid, so no node of a network may have less than the others;
     /// tests have.
     pub recent_ids: usize,
+    /// [`HELD_AFTER_MS`]. With [`u64::MAX`] every proposal is sent whole.
+    pub held_after_ms: u64,
 }
 
 impl Default for EngineLimits {
@@ -67,6 +73,7 @@ impl Default for EngineLimits {
             undurable_bytes: MAX_UNDURABLE_BYTES,
             fetched_bytes: MAX_FETCHED_BYTES,
             recent_ids: MAX_RECENT_IDS,
+            held_after_ms: HELD_AFTER_MS,
         }
     }
 }
@@ -123,6 +130,8 @@ pub struct Snapshot {
     pub refused_messages: u64,
     /// Messages since boot that would have changed nothing, and were not verified.
     pub ignored_messages: u64,
+    /// Short proposals since boot that named what this node did not hold.
+    pub asked: u64,
     /// Contradictions of validators seen since boot.
     pub evidence: u64,
     /// Pieces of evidence that wait for a block.
@@ -151,6 +160,11 @@ pub struct Engine {
     layers: VecDeque<Layer>,
     undurable_bytes: usize,
     candidates: Candidates,
+    held_after_ms: u64,
+    /// The last proposal that went out short.
+    offered: Option<Offered>,
+    /// The last one that was put together here, until it is executed.
+    put_together: Option<PutTogether>,
     next_deadline: Option<Time>,
     demanded: bool,
     /// Since when trials of what peers sent are counted, and how many there were.
@@ -194,6 +208,9 @@ impl Engine {
             layers: VecDeque::new(),
             undurable_bytes: limits.undurable_bytes,
             candidates: Candidates::default(),
+            held_after_ms: limits.held_after_ms,
+            offered: None,
+            put_together: None,
             next_deadline: None,
             demanded: false,
             trials: (now, 0),
@@ -287,6 +304,11 @@ impl Engine {
         self.replica.me()
     }
 
+    /// The last proposal that went out short, whole.
+    pub fn offered(&self) -> Option<&Signed> {
+        self.offered.as_ref().map(Offered::proposal)
+    }
+
     /// Whether a transaction waits for a block.
     pub fn is_pending(&self, id: &TxId) -> bool {
         self.mempool.get(id).is_some()
@@ -317,7 +339,8 @@ impl Engine {
                     None
                 }
                 Effect::Send { to, message } => {
-                    actions.push(Action::Send { to, bytes: message.encode() });
+                    let bytes = self.pack(to, message);
+                    actions.push(Action::Send { to, bytes });
                     None
                 }
                 Effect::WakeAt(time) => {
@@ -392,30 +415,32 @@ impl Engine {
     }
 
     fn message(&mut self, from: Option<ValidatorIndex>, bytes: &[u8], actions: &mut Vec<Action>) {
-        let signed = match Signed::decode(bytes) {
+        match Packet::decode(bytes) {
             // A signature costs more than everything else about a message that changes nothing.
-            Ok(signed) if self.replica.ignores(self.now, &signed) => {
+            Ok(Packet::Message(signed)) if self.replica.ignores(self.now, &signed) => {
                 self.figures.ignored_messages += 1;
-                return;
             }
-            other => other,
-        };
-        match signed.and_then(|signed| signed.verify(&self.chain, &self.validators)) {
-            Ok(message) => {
-                // A message that its sender's own connection brought was sent in this life of the process: a connection
-                // does not outlive it, and what waited for an earlier one is dropped with it.
-                self.verified(from, message, actions);
-            }
-            Err(error) => {
-                self.figures.refused_messages += 1;
-                if let Some(validator) = from {
-                    actions.push(Action::Penalise { validator, reason: error.to_string() });
-                }
-            }
+            Ok(Packet::Message(signed)) => match signed.verify(&self.chain, &self.validators) {
+                Ok(message) => self.verified(from, message, actions),
+                Err(error) => self.refuse(from, &error, actions),
+            },
+            Ok(Packet::Short(short)) => self.short(from, short, actions),
+            Ok(Packet::Ask(ask)) => self.asked(from, &ask, actions),
+            Err(error) => self.refuse(from, &error, actions),
+        }
+    }
+
+    /// Nothing of what a peer sent is believed.
+    fn refuse(&mut self, from: Option<ValidatorIndex>, error: &dyn std::error::Error, actions: &mut Vec<Action>) {
+        self.figures.refused_messages += 1;
+        if let Some(validator) = from {
+            actions.push(Action::Penalise { validator, reason: error.to_string() });
         }
     }
 
     fn verified(&mut self, from: Option<ValidatorIndex>, message: Verified, actions: &mut Vec<Action>) {
+        // A message that its sender's own connection brought was sent in this life of the process: a connection does not
+        // outlive it, and what waited for an earlier one is dropped with it.
         let firsthand = from == Some(message.sender());
         let input = if firsthand { Input::Firsthand(message) } else { Input::Message(message) };
         self.input(input, actions);
@@ -429,11 +454,9 @@ impl Engine {
         let waits =
             |tx: &Arc<VerifiedTransaction>| self.mempool.get(&tx.id()).is_some_and(|waiting| Arc::ptr_eq(waiting, tx));
         let fresh = transactions.iter().zip(waited).filter(|(tx, waited)| !waited && waits(tx));
-        let fresh: Vec<_> = fresh.map(|(transaction, _)| transaction.transaction().clone()).collect();
+        let batches = batches(fresh.map(|(transaction, _)| &**transaction));
         actions.push(Action::Admitted { ticket, results });
-        for batch in batches(fresh) {
-            actions.push(Action::Gossip(batch.to_bytes()));
-        }
+        actions.extend(batches.iter().map(|batch| Action::Gossip(batch.to_bytes())));
     }
 
     /// Whether a block is wanted: transactions or urgent evidence wait, or a deadline is due.
@@ -483,7 +506,10 @@ impl Engine {
         let id = block.id();
         if !self.candidates.contains(&id) {
             let limits = self.block_limits;
-            match self.with_parent(|parent| validate(parent, block, Known::Pool(&self.mempool), limits)) {
+            let held = self.put_together.take_if(|(known, _)| Arc::ptr_eq(known, &block));
+            let held = held.map(|(_, held)| held).unwrap_or_default();
+            let known = Known { held, pool: Some(&self.mempool) };
+            match self.with_parent(|parent| validate(parent, block, known, limits)) {
                 Ok(candidate) => self.candidates.keep(id, candidate),
                 Err(invalid) => {
                     actions.push(Action::Warn(format!("block {id} is invalid: {invalid}")));
@@ -503,7 +529,8 @@ impl Engine {
         let executed = match candidate {
             Some(candidate) => Ok(candidate),
             None => {
-                let known = checked.map_or(Known::Pool(&self.mempool), Known::All);
+                let held = checked.unwrap_or_default().into_iter().map(Some).collect();
+                let known = Known { held, pool: Some(&self.mempool) };
                 self.with_parent(|parent| validate(parent, block, known, limits))
             }
         };

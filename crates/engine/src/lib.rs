@@ -17,6 +17,7 @@ pub mod chain;
 mod engine;
 pub mod evidence;
 pub mod mempool;
+pub mod packet;
 pub mod recent;
 pub mod sync;
 pub mod wire;
@@ -25,7 +26,7 @@ pub use candidate::{BlockLimits, Candidate, Invalid, Known, Parent, validate};
 pub use chain::{ChainEnd, StoredBlock, Unreadable};
 pub use engine::{
     Action, Admission, AnswerEnd, Boot, Committed, Engine, EngineLimits, Event, FORWARD_AFTER_MS, Fetched,
-    MAX_FETCHED_BYTES, MAX_UNDURABLE, MAX_UNDURABLE_BYTES, Missing, Refusal, Snapshot, check_answer,
+    HELD_AFTER_MS, MAX_FETCHED_BYTES, MAX_UNDURABLE, MAX_UNDURABLE_BYTES, Missing, Refusal, Snapshot, check_answer,
 };
 pub use evidence::EvidencePool;
 pub use mempool::MempoolLimits;

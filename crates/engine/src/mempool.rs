@@ -101,6 +101,11 @@ impl Mempool {
         self.entries.get(id).map(|e| &e.transaction)
     }
 
+    /// Since when a transaction waits: its admission, or when it was last forwarded to a primary.
+    pub fn waits_since(&self, id: &TxId) -> Option<Time> {
+        self.entries.get(id).map(|e| e.since)
+    }
+
     /// Appends a transaction.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bincode::{Decode, Encode};
 use vostro_types::codec::{CodecError, MAX_BLOCK, decode, encode};
-use vostro_types::{Block, Certificate, Evidence, Height, Transaction};
+use vostro_types::{Block, Certificate, Evidence, Height, Transaction, VerifiedTransaction};
 
 /// Largest gossiped batch of transactions in bytes; evidence comes on top.
 pub const MAX_BATCH_BYTES: usize = 256 << 10;
@@ -19,7 +19,7 @@ pub const MAX_SYNC_BLOCKS: usize = 512;
 #[derive(Clone, Debug, Default, Encode, Decode)]
 pub struct GossipBatch {
     /// In the order of admission at the node that gossips them.
-    pub transactions: Vec<Transaction>,
+    pub transactions: Vec<Arc<Transaction>>,
     /// At most [`vostro_types::evidence::MAX_EVIDENCE`] pieces.
     pub evidence: Vec<Evidence>,
 }
@@ -73,17 +73,17 @@ wire!(SyncRequest, 64);
 wire!(SyncResponse, MAX_SYNC_BYTES + MAX_BLOCK);
 
 /// Cuts transactions into batches of at most [`MAX_BATCH_BYTES`].
-pub fn batches(transactions: impl IntoIterator<Item = Transaction>) -> Vec<GossipBatch> {
+pub fn batches<'a>(transactions: impl IntoIterator<Item = &'a VerifiedTransaction>) -> Vec<GossipBatch> {
     let mut batches = Vec::new();
     let (mut current, mut size) = (Vec::new(), 0);
     for transaction in transactions {
-        let length = encode(&transaction).len();
+        let length = transaction.size();
         if size + length > MAX_BATCH_BYTES && !current.is_empty() {
             batches.push(GossipBatch { transactions: std::mem::take(&mut current), evidence: Vec::new() });
             size = 0;
         }
         size += length;
-        current.push(transaction);
+        current.push(transaction.transaction().clone());
     }
     if !current.is_empty() {
         batches.push(GossipBatch { transactions: current, evidence: Vec::new() });

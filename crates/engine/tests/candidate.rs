@@ -27,6 +27,11 @@ struct Fixture {
     net: Net,
 }
 
+/// All of a block's transactions, verified.
+fn all_held(all: Vec<Arc<VerifiedTransaction>>) -> Known<'static> {
+    Known { held: all.into_iter().map(Some).collect(), pool: None }
+}
+
 impl Fixture {
     fn new() -> Self {
         let net = Net::new(1);
@@ -79,16 +84,18 @@ impl Fixture {
     /// The verdict with signatures known from the mempool, and without: they must agree.
     fn verdict(&self, block: Block) -> Result<(), Invalid> {
         let block = Arc::new(block);
-        let with = validate(&self.parent(), block.clone(), Known::Pool(&self.pool), LIMITS).map(|_| ());
+        let with =
+            validate(&self.parent(), block.clone(), Known { pool: Some(&self.pool), ..Known::default() }, LIMITS)
+                .map(|_| ());
         let verdict = |known| validate(&self.parent(), block.clone(), known, LIMITS).map(|_| ());
-        assert_eq!(with, verdict(Known::Nothing));
+        assert_eq!(with, verdict(Known::default()));
         let chain = self.genesis.hash();
         let verified = |t: &Transaction| t.clone().verify(&chain).map(Arc::new);
-        let all: Result<Vec<_>, _> = block.transactions.iter().map(verified).collect();
+        let all: Result<Vec<_>, _> = block.transactions.iter().map(|t| verified(t)).collect();
         if let Ok(mut all) = all {
-            assert_eq!(with, verdict(Known::All(all.clone())));
+            assert_eq!(with, verdict(all_held(all.clone())));
             all.insert(0, verified(&self.net.transfer(201, 202, 1, 77)).unwrap());
-            assert_eq!(with, verdict(Known::All(all)), "those of another block are not believed");
+            assert_eq!(with, verdict(all_held(all)), "those of another block are not believed");
         }
         with
     }
@@ -105,7 +112,7 @@ fn what_is_built_validates() {
     let fixture = Fixture::new();
     let built = fixture.built();
     assert_eq!(built.block.transactions.len(), 2);
-    let again = validate(&fixture.parent(), built.block.clone(), Known::Nothing, LIMITS).unwrap();
+    let again = validate(&fixture.parent(), built.block.clone(), Known::default(), LIMITS).unwrap();
     assert_eq!(again.executed.receipts, built.executed.receipts);
     assert_eq!(again.ids, built.ids);
     fixture.changed(|_| {}).unwrap();
@@ -144,7 +151,7 @@ fn forged_late_early_replayed_and_doubled_transactions_are_refused() {
     let mut fixture = Fixture::new();
     let chain = fixture.genesis.hash();
     let bad = |reason: &'static str, index| Err(Invalid::Transaction { index, reason });
-    let forged = fixture.changed(|b| b.transactions[1].signatures[0].signature.0[3] ^= 1);
+    let forged = fixture.changed(|b| Arc::make_mut(&mut b.transactions[1]).signatures[0].signature.0[3] ^= 1);
     assert_eq!(forged, bad("a signature does not verify", 1));
     let doubled = fixture.changed(|b| b.transactions.push(b.transactions[0].clone()));
     assert_eq!(doubled, bad("it is in an earlier block or twice in this one", 2));
@@ -152,13 +159,13 @@ fn forged_late_early_replayed_and_doubled_transactions_are_refused() {
         let out_of_time = fixture.changed(|b| {
             let mut body = b.transactions[0].body.clone();
             body.valid_until = Time(valid_until);
-            b.transactions[0] = body.sign(&chain, &[&key(PLATFORM)]);
+            b.transactions[0] = Arc::new(body.sign(&chain, &[&key(PLATFORM)]));
         });
         assert_eq!(out_of_time, bad("not valid at the block's time", 0));
     }
     let foreign = fixture.changed(|b| {
         let body = b.transactions[0].body.clone();
-        b.transactions[0] = body.sign(&Hash([7; 32]), &[&key(PLATFORM)]);
+        b.transactions[0] = Arc::new(body.sign(&Hash([7; 32]), &[&key(PLATFORM)]));
     });
     assert_eq!(foreign, bad("a signature does not verify", 0));
     let block = (*fixture.built().block).clone();
@@ -196,7 +203,7 @@ fn no_block_records_a_transaction_whose_signers_may_not_act() {
     let stripped = whole.body.clone().sign(&chain, &[&key(PLATFORM)]);
     // A proposer that does it all the same is refused by the others.
     let index = fixture.built().block.transactions.len();
-    let verdict = fixture.changed(|b| b.transactions.push(stripped.clone()));
+    let verdict = fixture.changed(|b| b.transactions.push(Arc::new(stripped.clone())));
     assert_eq!(verdict, Err(Invalid::Transaction { index, reason: "its signers may not act" }));
     // An honest one leaves it out and says so.
     fixture.admit(stripped.clone());
@@ -231,7 +238,7 @@ fn nobody_decides_a_block_after_which_the_books_do_not_balance() {
     ]));
     let settle = vostro_types::transaction::SettleWindow { asset: usd(), window: 1 };
     let settle = fixture.net.signed(PLATFORM, 1, vostro_types::Action::SettleWindow(settle));
-    let verdict = fixture.changed(|b| b.transactions.push(settle.clone()));
+    let verdict = fixture.changed(|b| b.transactions.push(Arc::new(settle.clone())));
     assert!(matches!(verdict, Err(Invalid::Books(_))), "{verdict:?}");
     // Among others it is found, and they lose nothing but time.
     fixture.admit(settle.clone());
@@ -324,7 +331,7 @@ fn evidence_has_its_cap_and_counts_in_the_bytes() {
     let (candidate, _) = build(&fixture.parent(), &fixture.pool, fixture.evidence.clone(), tight, Time(START + 5));
     assert_eq!((candidate.block.evidence.len(), candidate.block.transactions.len()), (1, 0));
     let verdict =
-        |block: &Arc<Block>, limits| validate(&fixture.parent(), block.clone(), Known::Nothing, limits).map(|_| ());
+        |block: &Arc<Block>, limits| validate(&fixture.parent(), block.clone(), Known::default(), limits).map(|_| ());
     assert_eq!(verdict(&candidate.block, tight), Ok(()));
     assert_eq!(verdict(&candidate.block, BlockLimits { bytes: size - 1, ..LIMITS }), Err(Invalid::TooLarge));
 }
@@ -340,7 +347,8 @@ fn a_block_makes_no_more_ids_than_may_be_remembered() {
     let built = |recent| build(&fixture.parent(), &fixture.pool, Vec::new(), limits(recent), Time(START + 5)).0;
     assert_eq!([9, 10, 11, 12].map(|recent| built(recent).ids.len()), [0, 1, 2, 2]);
     let verdict = |block: &Arc<Block>, recent| {
-        validate(&fixture.parent(), block.clone(), Known::Nothing, limits(recent)).map(|candidate| candidate.ids.len())
+        validate(&fixture.parent(), block.clone(), Known::default(), limits(recent))
+            .map(|candidate| candidate.ids.len())
     };
     let whole = built(11).block;
     assert_eq!(verdict(&whole, 11), Ok(2));
@@ -440,7 +448,7 @@ fn the_receipts_of_the_largest_block_fit_the_block_log() {
     assert_eq!((candidate.ids.len(), dropped.len()), (2, 0));
     assert_eq!(candidate.ids, [batches[0].id(), batches[1].id()]);
     let verdict = |block: &Arc<Block>, receipts| {
-        validate(&fixture.parent(), block.clone(), Known::Nothing, limits(receipts))
+        validate(&fixture.parent(), block.clone(), Known::default(), limits(receipts))
             .map(|candidate| candidate.ids.len())
     };
     assert_eq!(verdict(&candidate.block, room), Ok(2));
@@ -468,8 +476,8 @@ fn no_block_holds_a_transaction_that_clients_cannot_read() {
     assert!(codec::encode(&large).len() > codec::MAX_TRANSACTION);
     let roomy = BlockLimits { bytes: 1 << 20, ..LIMITS };
     let mut block = (*fixture.built().block).clone();
-    block.transactions.push(large.clone());
-    let verdict = validate(&fixture.parent(), Arc::new(block), Known::Nothing, roomy).map(|_| ());
+    block.transactions.push(Arc::new(large.clone()));
+    let verdict = validate(&fixture.parent(), Arc::new(block), Known::default(), roomy).map(|_| ());
     assert_eq!(verdict, Err(Invalid::Transaction { index: 2, reason: "larger than a transaction may be" }));
     let refused = fixture.pool.insert(Arc::new(large.verify(&chain).unwrap()), Time(START));
     assert!(matches!(refused, Err(vostro_engine::mempool::NotInserted::TooLarge { .. })));

@@ -372,7 +372,7 @@ fn a_stripped_signature_burns_nothing() {
     let opened = net.disks[0].receipts.iter().flatten().filter(|r| r.applied()).count();
     assert!(opened >= 4, "the account is open");
     let user = SecretKey::from_seed([203; 32]);
-    assert!(net.disks[0].blocks.iter().flat_map(|c| &c.block.transactions).all(|t| t != &stripped));
+    assert!(net.disks[0].blocks.iter().flat_map(|c| &c.block.transactions).all(|t| **t != stripped));
     let policy = KeyPolicy::single(user.public());
     net.submit(0, vec![net.transfer(201, 203, 7, 1)]);
     net.run(2000);

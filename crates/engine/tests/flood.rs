@@ -44,7 +44,7 @@ fn pool(net: &Net, height: Height) -> Vec<Vec<u8>> {
         BlockId(Hash(hash))
     };
     let decided = &net.disks[VICTIM].blocks[0];
-    let fat: Vec<Transaction> = (0..600).map(|i| net.transfer(201, 202, 1 + i % 7, i)).collect();
+    let fat: Vec<Arc<Transaction>> = (0..600).map(|i| Arc::new(net.transfer(201, 202, 1 + i % 7, i))).collect();
     let mut messages = Vec::with_capacity(POOL);
     for i in 0..POOL as u64 {
         let near = Height(height.0 + i / 16 % 2);

@@ -236,7 +236,7 @@ fn a_block_with_more_signatures_than_needed_is_as_good() {
     }
     net.run(5000);
     assert_applied_once(&net, id);
-    assert!(net.disks[0].blocks.iter().any(|c| c.block.transactions.contains(&padded)));
+    assert!(net.disks[0].blocks.iter().any(|c| c.block.transactions.iter().any(|t| **t == padded)));
     assert!(net.warnings.is_empty(), "{:?}", net.warnings);
 }
 
@@ -270,7 +270,7 @@ fn a_primary_that_proposes_the_stripped_variant_loses_its_view_and_the_whole_one
         state_root: executed.state_root,
         ..parent.header.clone()
     };
-    let block = Arc::new(Block { header, transactions: vec![stripped], evidence: Vec::new() });
+    let block = Arc::new(Block { header, transactions: vec![Arc::new(stripped)], evidence: Vec::new() });
     let proposal = PrePrepare { height, view: View(0), block, justification: None };
     let message = Message::PrePrepare(proposal);
     let signature = key(primary.0 as u8 + 1).sign(&message.statement().bytes(&chain, &set));
@@ -348,5 +348,5 @@ fn variants_in_one_batch_are_judged_one_by_one() {
     }
     assert!(matches!(judged[0], Err(Refusal::NotAuthorised { .. })), "{:?}", judged[0]);
     assert_eq!(judged[1..], [Ok(Admission::Pending(id)), Ok(Admission::Pending(id)), Ok(Admission::Pending(id))]);
-    assert_eq!(gossiped, [whole]);
+    assert_eq!(gossiped, [Arc::new(whole)]);
 }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: nothing here trusts the sender of a proof; the header is the only thing the caller vouches for.
 
+use std::sync::Arc;
+
 use bincode::{Decode, Encode};
 use vostro_crypto::{Hash, merkle};
 use vostro_types::block::transaction_leaf;
@@ -45,8 +47,8 @@ impl StateProof {
 }
 
 /// Proof that a block holds the transaction at `index`, or `None` if it has no such one.
-pub fn prove_transaction(transactions: &[Transaction], index: usize) -> Option<ListProof> {
-    merkle::prove(&transactions.iter().map(transaction_leaf).collect::<Vec<_>>(), index)
+pub fn prove_transaction(transactions: &[Arc<Transaction>], index: usize) -> Option<ListProof> {
+    merkle::prove(&transactions.iter().map(|transaction| transaction_leaf(transaction)).collect::<Vec<_>>(), index)
 }
 
 /// Whether the block of `header` holds `transaction` at the position the proof names.

@@ -1,6 +1,8 @@
 //! Blocks of real transactions: equal results however the state is held, and proofs against headers.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use vostro_crypto::Domain;
 use vostro_execution::proofs::{
@@ -396,7 +398,7 @@ fn transactions_and_receipts_prove_at_their_own_place_only() {
     let block = first_block();
     let executed = chain.block(&block);
     let header = header(&executed);
-    let transactions: Vec<Transaction> = block.iter().map(|tx| tx.transaction().clone()).collect();
+    let transactions: Vec<Arc<Transaction>> = block.iter().map(|tx| tx.transaction().clone()).collect();
     assert_eq!(executed.transactions_root, vostro_types::block::transactions_root(&transactions));
     for at in 0..transactions.len() {
         let proof = prove_transaction(&transactions, at).unwrap();
@@ -409,7 +411,7 @@ fn transactions_and_receipts_prove_at_their_own_place_only() {
     assert!(prove_transaction(&transactions, transactions.len()).is_none());
     assert!(prove_receipt(&executed.receipts, executed.receipts.len()).is_none());
     // leaving a signature out keeps the id but is another transaction to the block
-    let mut stripped = transactions[0].clone();
+    let mut stripped = transactions[0].as_ref().clone();
     stripped.signatures.clear();
     assert!(!check_transaction(&header, &stripped, &prove_transaction(&transactions, 0).unwrap()));
 }

@@ -75,7 +75,8 @@ pub(crate) fn evidence(height: u64) -> Evidence {
 
 pub(crate) fn block(height: u64) -> Block {
     let evidence = if height.is_multiple_of(2) { vec![evidence(height)] } else { Vec::new() };
-    let transactions: Vec<_> = TRANSACTIONS.iter().skip(height as usize % 3).step_by(4).cloned().collect();
+    let transactions: Vec<_> =
+        TRANSACTIONS.iter().skip(height as usize % 3).step_by(4).cloned().map(Arc::new).collect();
     Block {
         header: Header {
             version: HEADER_VERSION,

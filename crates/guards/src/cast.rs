@@ -2,6 +2,8 @@
 //!
 //! Invariant: everything follows from constants.
 
+use std::sync::Arc;
+
 use vostro_crypto::{Hash, SecretKey, sha256};
 use vostro_execution::{MemState, Tree, execute, genesis_state};
 use vostro_types::block::{HEADER_VERSION, transactions_root};
@@ -275,6 +277,7 @@ impl Cast {
 
 /// A first block of these transactions. Its roots but that of the transactions are made up.
 pub(crate) fn block(transactions: Vec<Transaction>, parent: BlockId, time: Time) -> Block {
+    let transactions: Vec<Arc<Transaction>> = transactions.into_iter().map(Arc::new).collect();
     let validators = validator_set().hash();
     let header = Header {
         version: HEADER_VERSION,

@@ -104,7 +104,8 @@ fn statement(api: &Api, fields: Fields) -> Result<Statement, ApiError> {
         let receipt = receipt_at(&stored, index)?;
         let transaction = usize::try_from(index).ok().and_then(|i| stored.block.transactions.get(i));
         let place = place(&stored, index);
-        let mut of_receipt = statement_lines(id, asset, receipt, transaction, &place, &api.directory);
+        let mut of_receipt =
+            statement_lines(id, asset, receipt, transaction.map(|held| &**held), &place, &api.directory);
         if (height.0, index) == (after.height, after.index) {
             of_receipt.retain(|line| line.posting >= after.postings);
         }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use vostro_consensus::{MESSAGE_VERSION, Message, PrePrepare, Signed, ViewChange, Vote};
 use vostro_crypto::{Hash, SecretKey};
+use vostro_engine::packet::{Packet, Short};
 use vostro_engine::wire::SyncResponse;
-use vostro_types::{Block, BlockId, Height, Time, ValidatorSet, View};
+use vostro_types::{Block, BlockId, Height, Time, TxId, ValidatorSet, View};
 
 use crate::check::Checker;
 use crate::dice::Dice;
@@ -39,6 +40,8 @@ pub struct Habits {
     pub garbage: u64,
     /// Falsifies answers to catch-up requests.
     pub forged_sync: u64,
+    /// Names transactions in proposals that nobody has, or another than it signed.
+    pub misname: u64,
     /// Shows every receiver the face it wants to see: one of two blocks, voted for in full.
     pub two_faced: bool,
 }
@@ -55,6 +58,7 @@ pub const TWO_FACED: Habits = Habits {
     far: 0,
     garbage: 0,
     forged_sync: 0,
+    misname: 0,
     two_faced: true,
 };
 
@@ -73,6 +77,7 @@ impl Habits {
             far: chance(1000),
             garbage: chance(1000),
             forged_sync: chance(9000),
+            misname: chance(9000),
             two_faced: false,
         }
     }
@@ -116,13 +121,14 @@ impl Liar<'_> {
     pub fn speak(&self, honest: &Signed, to: usize, dice: &mut Dice) -> Sent {
         let mut sent = Sent::default();
         if self.habits.two_faced {
-            sent.messages.push((self.sign(honest, self.face(&honest.message, to)), 0));
+            sent.messages.push((self.sign(honest, self.face(&honest.message, to)).encode(), 0));
             return sent;
         }
         if !dice.chance(self.habits.withhold) {
             let late = if dice.chance(self.habits.delay) { dice.below(3000) } else { 0 };
             let message = self.falsify(&honest.message, dice);
-            let bytes = if message == honest.message { honest.encode() } else { self.sign(honest, message) };
+            let bytes =
+                self.misname(if message == honest.message { honest.clone() } else { self.sign(honest, message) }, dice);
             sent.messages.push((bytes, late));
         }
         if dice.chance(self.habits.replay) && !self.archive.is_empty() {
@@ -137,7 +143,7 @@ impl Liar<'_> {
                 1 => Message::Prepare(Vote { height, view, block: self.some_block(height, dice) }),
                 _ => Message::Commit(Vote { height, view, block: self.some_block(height, dice) }),
             };
-            sent.messages.push((self.sign(honest, far), 0));
+            sent.messages.push((self.sign(honest, far).encode(), 0));
         }
         if dice.chance(self.habits.garbage) {
             let mut bytes = honest.encode();
@@ -176,9 +182,29 @@ impl Liar<'_> {
         }
     }
 
-    fn sign(&self, honest: &Signed, message: Message) -> Vec<u8> {
+    fn sign(&self, honest: &Signed, message: Message) -> Signed {
         let bytes = message.statement().bytes(self.chain, self.set);
-        Signed { version: MESSAGE_VERSION, sender: honest.sender, signature: self.key.sign(&bytes), message }.encode()
+        Signed { version: MESSAGE_VERSION, sender: honest.sender, signature: self.key.sign(&bytes), message }
+    }
+
+    /// The bytes of a message; of a proposal now and then with names in the place of transactions: right ones, those of
+    /// others, and such as nobody has.
+    fn misname(&self, signed: Signed, dice: &mut Dice) -> Vec<u8> {
+        if let Message::PrePrepare(proposal) = &signed.message
+            && dice.chance(self.habits.misname)
+        {
+            let transactions = &proposal.block.transactions;
+            let (odd, shift) = (dice.below(4) as usize, dice.below(3) as usize);
+            let name = |at: usize| match (at + odd) % 4 {
+                0 | 1 => Some(transactions[(at + shift) % transactions.len()].body.id(self.chain)),
+                2 if odd == 0 => Some(TxId(Hash([0xee; 32]))),
+                _ => None,
+            };
+            if let Some(short) = Short::of(&signed, name) {
+                return Packet::Short(short).encode();
+            }
+        }
+        signed.encode()
     }
 
     fn some_block(&self, height: Height, dice: &mut Dice) -> BlockId {

@@ -34,6 +34,10 @@ pub struct Summary {
     pub requests: u64,
     /// Falsified messages.
     pub falsified: u64,
+    /// Proposals sent short.
+    pub short: u64,
+    /// Questions for what a short proposal names.
+    pub asked: u64,
     /// Contradictions proved.
     pub accused: u64,
     /// Messages of the ordering protocol.
@@ -62,6 +66,8 @@ impl Summary {
         self.view_changes += figures.view_changes;
         self.requests += figures.requests;
         self.falsified += figures.falsified;
+        self.short += figures.short;
+        self.asked += figures.asked;
         self.accused += outcome.accused as u64;
         self.messages += figures.messages;
         self.events += figures.events;

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use vostro_consensus::Signed;
 use vostro_engine::Action;
+use vostro_engine::packet::Packet;
 use vostro_storage::disk::Crash;
 use vostro_storage::{Batch, persist};
 use vostro_types::{Genesis, Height, Time};
@@ -210,7 +210,8 @@ fn starts(
         .map_err(|e| format!("BOOT: v{} does not start from a torn disk: {e}", machine.validator))?;
     for action in actions {
         let Action::Send { bytes, .. } = action else { continue };
-        let signed = Signed::decode(&bytes).map_err(|e| format!("CODEC: {e}"))?;
+        let packet = Packet::decode(&bytes).map_err(|e| format!("CODEC: {e}"))?;
+        let Some(signed) = packet.signed() else { continue };
         if signed.sender != machine.validator || signed.message.statement().position().is_none() {
             continue;
         }
@@ -218,7 +219,7 @@ fn starts(
         if !again.durable.contains(&signed.signature) {
             return Err(format!("DURABILITY: v{} starts with what its disk does not hold", machine.validator));
         }
-        if checker.contradicts(&signed) {
+        if checker.contradicts(signed) {
             return Err(format!("CONTRADICTION: v{} starts with another statement than before", machine.validator));
         }
     }

@@ -25,7 +25,7 @@ use crate::machine::{Kind, Machine, Sabotage, genesis_end};
 use crate::trace::Trace;
 use crate::workload::{Fate, Payment, START};
 pub use links::describe;
-use links::{Packet, Parcel};
+use links::{Parcel, Said};
 
 /// Events after which a run is taken for a loop.
 const MAX_EVENTS: u64 = 20_000_000;
@@ -75,6 +75,10 @@ pub struct Figures {
     pub requests: u64,
     /// Messages delivered that no honest validator sent.
     pub falsified: u64,
+    /// Proposals that honest primaries sent short, once for each validator that was answered.
+    pub short: u64,
+    /// Questions for what a short proposal names.
+    pub asked: u64,
 }
 
 /// The world of one run.
@@ -112,7 +116,7 @@ pub struct World {
     names: Vec<String>,
     durable_height: Vec<Height>,
     archive: VecDeque<Vec<u8>>,
-    heard: VecDeque<(Height, Rc<Packet>)>,
+    heard: VecDeque<(Height, Rc<Said>)>,
     blocks: VecDeque<(Height, BlockId)>,
     events: BTreeMap<(u64, u64), Event>,
     counter: u64,
@@ -221,7 +225,7 @@ impl World {
     pub fn judge(&self) -> Option<Verdict> {
         let (first, second) = self.checker.fork.as_ref()?;
         let mut testimony = Testimony::new(&self.chain, &self.set, first.height);
-        for verified in self.heard.iter().filter_map(|(_, packet)| packet.verified.get()?.as_ref()) {
+        for verified in self.heard.iter().filter_map(|(_, said)| said.verified.get()?.as_ref()) {
             testimony.add_verified(verified);
         }
         testimony.judge(first, second).ok()

@@ -1,5 +1,7 @@
 //! Blocks and their headers.
 
+use std::sync::Arc;
+
 use bincode::{Decode, Encode};
 use vostro_crypto::{Domain, Hash, hash, merkle};
 
@@ -50,8 +52,8 @@ impl Header {
 pub struct Block {
     /// The header.
     pub header: Header,
-    /// What it executes, in order.
-    pub transactions: Vec<Transaction>,
+    /// What it executes, in order. A node that held them before shares them.
+    pub transactions: Vec<Arc<Transaction>>,
     /// Contradictions of validators that it records, strictly ascending by [`crate::EvidenceKey`].
     pub evidence: Vec<Evidence>,
 }
@@ -64,8 +66,8 @@ impl Block {
 }
 
 /// Merkle root of transactions as a header has it.
-pub fn transactions_root(transactions: &[Transaction]) -> Hash {
-    merkle::root(&transactions.iter().map(transaction_leaf).collect::<Vec<_>>())
+pub fn transactions_root(transactions: &[Arc<Transaction>]) -> Hash {
+    merkle::root(&transactions.iter().map(|transaction| transaction_leaf(transaction)).collect::<Vec<_>>())
 }
 
 /// A transaction's leaf: its whole encoding, signatures included.

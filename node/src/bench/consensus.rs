@@ -110,11 +110,11 @@ impl Setting {
         Ok(Setting { genesis: Arc::new(genesis), keys, state, tree, cast, until })
     }
 
-    fn payments(&self, numbers: std::ops::Range<u64>) -> Vec<Transaction> {
-        numbers.map(|number| self.cast.pay(number, PayMode::Instant, Choice::Skewed, self.until)).collect()
+    fn payments(&self, numbers: std::ops::Range<u64>) -> Vec<Arc<Transaction>> {
+        numbers.map(|number| Arc::new(self.cast.pay(number, PayMode::Instant, Choice::Skewed, self.until))).collect()
     }
 
-    fn cores(&self, transactions: &[Transaction]) -> Room<Core> {
+    fn cores(&self, transactions: &[Arc<Transaction>]) -> Room<Core> {
         let validators = Arc::new(self.genesis.validator_set());
         let member = |key: &SecretKey| {
             let timing = Timing::new(&self.genesis.consensus, REPEAT_MS);
@@ -159,7 +159,7 @@ impl Setting {
     }
 }
 
-fn verified(transactions: Vec<Transaction>, cast: &Cast) -> Result<Vec<VerifiedTransaction>> {
+fn verified<T: Into<Arc<Transaction>>>(transactions: Vec<T>, cast: &Cast) -> Result<Vec<VerifiedTransaction>> {
     verify_all(transactions, cast.chain()).into_iter().map(|tx| Ok(tx?)).collect()
 }
 

@@ -51,7 +51,7 @@ pub(super) struct Core {
     pub(super) replica: Replica,
     pub(super) chain: Hash,
     pub(super) validators: Arc<ValidatorSet>,
-    pub(super) transactions: Vec<Transaction>,
+    pub(super) transactions: Vec<Arc<Transaction>>,
     pub(super) transactions_root: Hash,
 }
 

@@ -1,6 +1,8 @@
 //! A small chain in memory: the real contract, state tree and certificates of four validators; no network and no disk.
 #![allow(dead_code, unreachable_pub)] // each test file uses its part
 
+use std::sync::Arc;
+
 use vostro_client::{Chain, Draft};
 use vostro_execution::proofs::{prove_evidence, prove_receipt, prove_transaction};
 use vostro_execution::{MemState, StateProof, Tree, execute, genesis_state};
@@ -119,7 +121,7 @@ pub fn certify(
 pub struct Made {
     pub header: Header,
     pub certificate: Certificate,
-    pub transactions: Vec<Transaction>,
+    pub transactions: Vec<Arc<Transaction>>,
     pub evidence: Vec<Evidence>,
     pub receipts: Vec<Receipt>,
     state: MemState,
@@ -301,7 +303,7 @@ impl TestChain {
         self.blocks.push(Made {
             certificate: certify(&hash, &self.set, self.shift, &header, VoteKind::Commit, &[0, 2, 3]),
             header,
-            transactions,
+            transactions: transactions.into_iter().map(Arc::new).collect(),
             evidence: evidence.into_iter().map(VerifiedEvidence::into_evidence).collect(),
             receipts: executed.receipts,
             state: self.state.clone(),

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, RwLock};
 
 use vostro_consensus::{GuardMark, Record, Tip, To};
+use vostro_engine::packet::Packet;
 use vostro_engine::wire::{Certified, GossipBatch, SyncRequest, SyncResponse};
 use vostro_engine::{
     Action, Admission, Boot, Committed, Engine, EngineLimits, Event, RecentIds, Refusal, check_answer,
 };
 use vostro_execution::{Keys, MemState, StateRead, Tree, genesis_state};
 use vostro_types::genesis::{ConsensusParameters, FeeSchedule, GENESIS_VERSION, GenesisAccount};
-use vostro_types::transaction::{BODY_VERSION, Deposit, OpenAccount, Transfer};
+use vostro_types::transaction::{BODY_VERSION, Deposit, OpenAccount, Transfer, verify_all};
 use vostro_types::*;
 
 pub const START: u64 = 1_700_000_000_000;
@@ -146,6 +147,10 @@ pub struct Net {
     pub slow: BTreeMap<usize, Vec<Event>>,
     /// What nodes are started with.
     pub limits: EngineLimits,
+    /// What was sent about blocks that were not decided, by whom.
+    pub said: Vec<(usize, To, Packet)>,
+    /// Whether questions for what a proposal names get lost.
+    pub lose_asks: bool,
     /// Catch-up requests of all.
     pub requests: usize,
     next_ticket: u64,
@@ -173,6 +178,8 @@ impl Net {
             tamper: BTreeMap::new(),
             slow: BTreeMap::new(),
             limits: EngineLimits::default(),
+            said: Vec::new(),
+            lose_asks: false,
             requests: 0,
             next_ticket: 1,
         };
@@ -291,6 +298,12 @@ impl Net {
                 }
                 Action::Commit(committed) => self.commit(at, *committed),
                 Action::Send { to, bytes } => {
+                    let packet = Packet::decode(&bytes).unwrap();
+                    let lost = self.lose_asks && matches!(packet, Packet::Ask(_));
+                    self.said.push((at, to, packet));
+                    if lost {
+                        continue;
+                    }
                     for other in (0..self.engines.len()).filter(|other| *other != at) {
                         let addressed = to == To::All || to == To::One(ValidatorIndex(other as u16));
                         if addressed && self.arrives() {
@@ -357,7 +370,7 @@ impl Net {
             let evidence = batch.evidence.into_iter().map(|e| e.verify(&chain, &set).unwrap()).collect();
             self.queue.push_back((to, Event::Accused { evidence }));
         }
-        let transactions = batch.transactions.into_iter().map(|t| t.verify(&chain).unwrap()).collect();
+        let transactions = verify_all(batch.transactions, &chain).into_iter().map(Result::unwrap).collect();
         self.queue.push_back((to, Event::Gossiped { transactions }));
     }
 

@@ -4,14 +4,14 @@
 //! value (ids, roots, signatures) is answered without a panic.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use vostro_api::transaction::{TransactionJson, decode_transaction};
 use vostro_client::Chain;
 use vostro_consensus::{DecidedBlock, GuardMark, Record, Signed};
 use vostro_crypto::merkle;
 use vostro_engine::StoredBlock;
-use vostro_engine::wire::{Certified, MAX_BATCH_BYTES, batches};
-use vostro_engine::wire::{GossipBatch, MAX_SYNC_BYTES, SyncRequest, SyncResponse};
+use vostro_engine::wire::{Certified, GossipBatch, MAX_BATCH_BYTES, MAX_SYNC_BYTES, SyncRequest, SyncResponse};
 use vostro_execution::{StateProof, Tree};
 use vostro_network::fuzzing as frames;
 use vostro_types::block::transactions_root;
@@ -80,8 +80,11 @@ pub(super) fn targets() -> Vec<Target> {
             "canonical; verdicts of a batch are those of single checks",
             2 * MAX_BATCH_BYTES + 64,
             || {
-                let mut batches = batches(TRANSACTIONS.iter().take(4).cloned());
-                batches.push(GossipBatch { evidence: vec![corpus::evidence(2)], ..GossipBatch::default() });
+                let transactions = TRANSACTIONS.iter().take(4).cloned().map(Arc::new).collect();
+                let batches = [
+                    GossipBatch { transactions, evidence: Vec::new() },
+                    GossipBatch { transactions: Vec::new(), evidence: vec![corpus::evidence(2)] },
+                ];
                 batches.iter().map(GossipBatch::to_bytes).collect()
             },
             gossip_batch,
@@ -284,7 +287,7 @@ fn gossip_batch(bytes: &[u8]) -> Outcome {
         Err(e) => return Outcome::refused(e),
     };
     assert!(batch.to_bytes() == bytes, "what was decoded encodes to other bytes");
-    let single: Vec<bool> = batch.transactions.iter().map(|t| t.clone().verify(&CHAIN).is_ok()).collect();
+    let single: Vec<bool> = batch.transactions.iter().map(|t| t.as_ref().clone().verify(&CHAIN).is_ok()).collect();
     let together: Vec<bool> = verify_all(batch.transactions, &CHAIN).iter().map(Result::is_ok).collect();
     assert!(single == together, "a batch's verdicts are {together:?}, single checks say {single:?}");
     for evidence in batch.evidence {

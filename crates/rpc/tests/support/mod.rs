@@ -102,7 +102,7 @@ pub fn genesis() -> Genesis {
 struct Inner {
     ledger: MemLedger,
     blocks: Vec<Arc<StoredBlock>>,
-    mempool: BTreeMap<TxId, Transaction>,
+    mempool: BTreeMap<TxId, Arc<Transaction>>,
     evidence: Vec<VerifiedEvidence>,
     places: BTreeMap<TxId, (Height, u32)>,
     time: u64,
@@ -158,14 +158,14 @@ impl FakeNode {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
         inner.time = now.max(inner.time + 1);
         let context = BlockContext { height: Height(inner.blocks.len() as u64 + 1), time: Time(inner.time) };
-        let transactions: Vec<Transaction> = std::mem::take(&mut inner.mempool).into_values().collect();
+        let transactions: Vec<Arc<Transaction>> = std::mem::take(&mut inner.mempool).into_values().collect();
         let mut evidence = std::mem::take(&mut inner.evidence);
         evidence.sort_by_key(VerifiedEvidence::key);
         record_evidence(&context, &evidence, &mut inner.ledger);
         let evidence: Vec<Evidence> = evidence.into_iter().map(VerifiedEvidence::into_evidence).collect();
         let mut receipts = Vec::new();
         for (i, t) in transactions.iter().enumerate() {
-            let verified = t.clone().verify(&self.hash).unwrap();
+            let verified = t.as_ref().clone().verify(&self.hash).unwrap();
             inner.places.insert(verified.id(), (context.height, i as u32));
             receipts.push(apply(&context, &verified, &mut inner.ledger));
         }

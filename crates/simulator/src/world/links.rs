@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use vostro_consensus::{Message, Signed, To, Verified};
+use vostro_engine::packet::Packet;
 use vostro_engine::wire::{GossipBatch, SyncRequest, SyncResponse};
 use vostro_engine::{Event as Input, check_answer};
 use vostro_types::transaction::verify_all;
@@ -21,21 +22,27 @@ const KEPT_HEIGHTS: u64 = 3;
 /// What travels over a link.
 #[derive(Clone)]
 pub(super) enum Parcel {
-    Message(Rc<Packet>),
+    Message(Rc<Said>),
     Batch(Rc<Batch>),
     Ask { number: u64, request: SyncRequest },
     Answer { number: u64, bytes: Option<Rc<[u8]>> },
 }
 
-/// Bytes of a message; whether they verify is a function of them alone, so it is found out once for all receivers.
-pub(super) struct Packet {
+/// Bytes of a message; whether they verify is a function of them alone, so it is found out once for all receivers. What a
+/// short proposal comes to depends on what its receiver holds, and is found out there.
+pub(super) struct Said {
     bytes: Vec<u8>,
+    is_short: bool,
     pub(super) verified: OnceCell<Option<Verified>>,
 }
 
-impl Packet {
+impl Said {
     pub(super) fn new(bytes: Vec<u8>) -> Rc<Self> {
-        Rc::new(Packet { bytes, verified: OnceCell::new() })
+        Rc::new(Said { bytes, is_short: false, verified: OnceCell::new() })
+    }
+
+    fn short(bytes: Vec<u8>, whole: Option<Verified>) -> Rc<Self> {
+        Rc::new(Said { bytes, is_short: true, verified: OnceCell::from(whole) })
     }
 }
 
@@ -51,8 +58,24 @@ impl World {
     }
 
     pub(super) fn send(&mut self, at: usize, to: To, bytes: Vec<u8>) -> Checked {
-        let Ok(signed) = Signed::decode(&bytes) else {
-            return Err(format!("CODEC: {} sends what does not decode", self.names[at]));
+        let (signed, is_short) = match Packet::decode(&bytes) {
+            Ok(Packet::Message(signed)) => (signed, false),
+            Ok(Packet::Short(_)) => {
+                let running = self.machines[at].running.as_ref();
+                let Some(whole) = running.and_then(|running| running.engine.offered()) else {
+                    return Err(format!("CODEC: {} sends short what it did not propose", self.names[at]));
+                };
+                (whole.clone(), true)
+            }
+            Ok(Packet::Ask(_)) => {
+                self.figures.asked += 1;
+                let said = Said::short(bytes, None);
+                for other in self.receivers(at, to) {
+                    self.post(at, other, Parcel::Message(said.clone()), "ask".into());
+                }
+                return Ok(());
+            }
+            Err(error) => return Err(format!("CODEC: {} sends what does not decode: {error}", self.names[at])),
         };
         let kind = self.machines[at].kind;
         let own = signed.message.statement().position().is_some() && signed.sender == self.machines[at].validator;
@@ -71,12 +94,9 @@ impl World {
             remember(&mut self.blocks, (proposal.height, proposal.block.id()));
         }
         if self.habits.iter().any(Option::is_some) {
-            remember(&mut self.archive, bytes.clone());
+            remember(&mut self.archive, signed.encode());
         }
-        let receivers: Vec<usize> = match to {
-            To::All => (0..self.machines.len()).filter(|other| *other != at).collect(),
-            To::One(validator) => self.of(validator).into_iter().filter(|other| *other != at).collect(),
-        };
+        let receivers = self.receivers(at, to);
         if let Some(habits) = self.habits[at] {
             for other in receivers {
                 let liar = Liar {
@@ -90,29 +110,46 @@ impl World {
                 };
                 for (falsified, late) in liar.speak(&signed, other, &mut self.dice).messages {
                     self.figures.falsified += u64::from(falsified != bytes);
-                    let read = Signed::decode(&falsified);
-                    if let Ok(Signed { message: Message::PrePrepare(proposal), .. }) = &read {
+                    let read = Packet::decode(&falsified).ok();
+                    let said = read.as_ref().and_then(Packet::signed);
+                    if let Some(Signed { message: Message::PrePrepare(proposal), .. }) = said {
                         remember(&mut self.blocks, (proposal.height, proposal.block.id()));
                     }
-                    let what = read.map_or_else(|_| "garbage".into(), |signed| describe(&signed));
-                    self.post_late(at, other, Parcel::Message(Packet::new(falsified)), what.into(), late);
+                    let what = said.map_or_else(|| "garbage".into(), describe);
+                    let said = match read {
+                        Some(Packet::Short(_)) => Said::short(falsified, None),
+                        _ => Said::new(falsified),
+                    };
+                    self.post_late(at, other, Parcel::Message(said), what.into(), late);
                 }
             }
             return Ok(());
         }
         let what: Rc<str> = describe(&signed).into();
-        let packet = Packet::new(bytes);
+        self.figures.short += u64::from(is_short);
+        let said = if is_short {
+            Said::short(bytes, signed.clone().verify(&self.chain, &self.set).ok())
+        } else {
+            Said::new(bytes)
+        };
         for other in receivers {
             if matches!(signed.message, Message::Status(_)) {
                 self.figures.statuses += 1;
             } else {
                 self.figures.messages += 1;
-                self.figures.bytes += packet.bytes.len() as u64;
+                self.figures.bytes += said.bytes.len() as u64;
                 self.figures.signatures += signatures(&signed);
             }
-            self.post(at, other, Parcel::Message(packet.clone()), what.clone());
+            self.post(at, other, Parcel::Message(said.clone()), what.clone());
         }
         Ok(())
+    }
+
+    fn receivers(&self, at: usize, to: To) -> Vec<usize> {
+        match to {
+            To::All => (0..self.machines.len()).filter(|other| *other != at).collect(),
+            To::One(validator) => self.of(validator).into_iter().filter(|other| *other != at).collect(),
+        }
     }
 
     pub(super) fn post(&mut self, from: usize, to: usize, parcel: Parcel, what: Rc<str>) {
@@ -140,22 +177,19 @@ impl World {
         let line = format!("<- {} {what}", self.names[from]);
         self.note(to, &line);
         match parcel {
-            Parcel::Message(packet) => {
-                let verified = packet
+            Parcel::Message(said) => {
+                let verified = said
                     .verified
-                    .get_or_init(|| Signed::decode(&packet.bytes).and_then(|s| s.verify(&self.chain, &self.set)).ok());
-                match verified {
-                    Some(message) => {
-                        let message = message.clone();
-                        self.remember_heard(to, message.message().height(), &packet);
-                        let from = Some(self.machines[from].validator);
-                        self.step(to, Input::Verified { from, message })
-                    }
-                    None => {
-                        let from = Some(self.machines[from].validator);
-                        self.step(to, Input::Message { from, bytes: packet.bytes.clone() })
+                    .get_or_init(|| Signed::decode(&said.bytes).and_then(|s| s.verify(&self.chain, &self.set)).ok());
+                let from = Some(self.machines[from].validator);
+                if let Some(message) = verified {
+                    let message = message.clone();
+                    self.remember_heard(to, message.message().height(), &said);
+                    if !said.is_short {
+                        return self.step(to, Input::Verified { from, message });
                     }
                 }
+                self.step(to, Input::Message { from, bytes: said.bytes.clone() })
             }
             Parcel::Batch(batch) => {
                 let (transactions, evidence) = batch.verified.get_or_init(|| {
@@ -181,13 +215,13 @@ impl World {
     }
 
     /// Keeps what honest validators hear about heights that may still fork.
-    fn remember_heard(&mut self, at: usize, height: Height, packet: &Rc<Packet>) {
+    fn remember_heard(&mut self, at: usize, height: Height, said: &Rc<Said>) {
         let settled = self.checker.height().0.saturating_sub(KEPT_HEIGHTS);
         while self.heard.front().is_some_and(|(height, _)| height.0 < settled) {
             self.heard.pop_front();
         }
         if self.machines[at].kind.is_honest() && height.0 >= settled {
-            self.heard.push_back((height, packet.clone()));
+            self.heard.push_back((height, said.clone()));
         }
     }
 

@@ -1,5 +1,7 @@
 //! A transaction with its signatures, and the only door to "verified".
 
+use std::sync::Arc;
+
 use bincode::de::Decoder;
 use bincode::error::DecodeError;
 use bincode::{Decode, Encode};
@@ -83,15 +85,15 @@ pub struct BadSignature {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedTransaction {
     id: TxId,
-    transaction: Transaction,
+    transaction: Arc<Transaction>,
     leaf: Hash,
     size: usize,
 }
 
 impl VerifiedTransaction {
     /// Who calls this has verified the signatures.
-    fn new(id: TxId, transaction: Transaction) -> Self {
-        let bytes = encode(&transaction);
+    fn new(id: TxId, transaction: Arc<Transaction>) -> Self {
+        let bytes = encode(&*transaction);
         VerifiedTransaction { id, transaction, leaf: merkle::leaf(&bytes), size: bytes.len() }
     }
 
@@ -111,7 +113,7 @@ impl VerifiedTransaction {
     }
 
     /// The transaction as it travels.
-    pub fn transaction(&self) -> &Transaction {
+    pub fn transaction(&self) -> &Arc<Transaction> {
         &self.transaction
     }
 
@@ -126,7 +128,7 @@ impl VerifiedTransaction {
     }
 
     /// Gives the transaction back, unverified.
-    pub fn into_transaction(self) -> Transaction {
+    pub fn into_transaction(self) -> Arc<Transaction> {
         self.transaction
     }
 }
@@ -147,12 +149,16 @@ impl Transaction {
                 verify(&s.key, &bytes, &s.signature).map_err(|_| BadSignature { key: s.key })?;
             }
         }
-        Ok(VerifiedTransaction::new(TxId(sha256(&bytes)), self))
+        Ok(VerifiedTransaction::new(TxId(sha256(&bytes)), Arc::new(self)))
     }
 }
 
 /// Verifies many transactions as one batch, with the verdicts single checks would give, in order.
-pub fn verify_all(transactions: Vec<Transaction>, chain: &Hash) -> Vec<Result<VerifiedTransaction, BadSignature>> {
+pub fn verify_all<T: Into<Arc<Transaction>>>(
+    transactions: Vec<T>,
+    chain: &Hash,
+) -> Vec<Result<VerifiedTransaction, BadSignature>> {
+    let transactions: Vec<Arc<Transaction>> = transactions.into_iter().map(Into::into).collect();
     let mut batch = Batch::new();
     let mut ids = Vec::with_capacity(transactions.len());
     let mut owners = Vec::with_capacity(transactions.len());

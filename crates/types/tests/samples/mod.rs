@@ -7,6 +7,8 @@ mod later;
 #[allow(unused_imports)] // as above
 pub(crate) use events::{causes, events};
 
+use std::sync::Arc;
+
 use vostro_types::genesis::*;
 use vostro_types::receipt::{Bucket, OrderState};
 use vostro_types::transaction::*;
@@ -197,15 +199,19 @@ pub(crate) fn header() -> Header {
         time: Time(1_700_000_000_123),
         validators: Hash([2; 32]),
         next_validators: Hash([3; 32]),
-        transactions_root: block::transactions_root(&[transaction(), batch()]),
+        transactions_root: block::transactions_root(&transactions()),
         evidence_root: evidence::evidence_root(&all_evidence()),
         receipts_root: Hash([4; 32]),
         state_root: Hash([5; 32]),
     }
 }
 
+fn transactions() -> Vec<Arc<Transaction>> {
+    vec![Arc::new(transaction()), Arc::new(batch())]
+}
+
 pub(crate) fn block() -> Block {
-    Block { header: header(), transactions: vec![transaction(), batch()], evidence: all_evidence() }
+    Block { header: header(), transactions: transactions(), evidence: all_evidence() }
 }
 
 /// One piece of each kind; the signatures are of other bytes, which the layout does not mind.

@@ -1,0 +1,328 @@
+//! Proposals that name what their receivers hold: put together, asked about, and never needed.
+#![allow(clippy::unwrap_used)]
+
+mod net;
+
+use std::sync::Arc;
+
+use net::Net;
+use vostro_consensus::{Message, Signed, To};
+use vostro_engine::packet::{ASK_LAYOUT, Ask, MAX_NAMED, Named, Packet, PacketError, SHORT_LAYOUT, Short};
+use vostro_engine::{Action, EngineLimits, Event, HELD_AFTER_MS};
+use vostro_types::*;
+
+/// The height that is decided next, and the transactions in the blocks below it.
+const NEXT: u64 = 3;
+const BEFORE: usize = 3;
+
+/// Four validators whose primaries take what waited so many milliseconds to be held by all, and two users with money.
+fn funded(held_after_ms: u64) -> Net {
+    let mut net = Net::new(4);
+    net.submit(0, vec![net.open(201), net.open(202)]);
+    net.run(1000);
+    net.submit(0, vec![net.deposit(201, "d1", 10_000)]);
+    net.run(1000);
+    net.limits = EngineLimits { held_after_ms, ..EngineLimits::default() };
+    (0..4).for_each(|at| net.kill(at));
+    (0..4).for_each(|at| net.boot(at));
+    net.run(1000);
+    assert_eq!((net.height(0), net.chain_of(0).len()), (NEXT - 1, BEFORE));
+    net.said.clear();
+    net
+}
+
+fn hasty() -> Net {
+    funded(0)
+}
+
+/// Transactions that nodes have decided beyond the first ones.
+fn decided(net: &Net, at: usize) -> usize {
+    net.chain_of(at).len() - BEFORE
+}
+
+fn primary(net: &Net, height: u64) -> usize {
+    usize::from(net.genesis.validator_set().primary(Height(height), View(0)).0)
+}
+
+/// A node holds transactions, and nobody hears of them from there.
+fn hold<'a>(net: &mut Net, at: usize, transactions: impl IntoIterator<Item = &'a Transaction>) {
+    let chain = net.genesis.hash();
+    let transactions =
+        transactions.into_iter().map(|transaction| transaction.clone().verify(&chain).unwrap()).collect();
+    net.event(at, Event::Gossiped { transactions });
+}
+
+fn shorts(net: &Net) -> Vec<(usize, To, Vec<Named>)> {
+    let short = |(at, to, packet): &(usize, To, Packet)| match packet {
+        Packet::Short(short) => Some((*at, *to, short.clone().into_parts().1)),
+        _ => None,
+    };
+    net.said.iter().filter_map(short).collect()
+}
+
+fn asks(net: &Net) -> Vec<(usize, To, Ask)> {
+    let ask = |(at, to, packet): &(usize, To, Packet)| match packet {
+        Packet::Ask(ask) => Some((*at, *to, ask.clone())),
+        _ => None,
+    };
+    net.said.iter().filter_map(ask).collect()
+}
+
+fn whole_proposals(net: &Net) -> Vec<(usize, To)> {
+    let whole = |(at, to, packet): &(usize, To, Packet)| match packet {
+        Packet::Message(Signed { message: Message::PrePrepare(_), .. }) => Some((*at, *to)),
+        _ => None,
+    };
+    net.said.iter().filter_map(whole).collect()
+}
+
+fn id(net: &Net, transaction: &Transaction) -> TxId {
+    transaction.body.id(&net.genesis.hash())
+}
+
+#[test]
+fn what_everybody_holds_is_named_and_the_block_is_decided() {
+    let mut net = hasty();
+    let transactions = [net.transfer(201, 202, 1, 1), net.transfer(201, 202, 2, 2)];
+    (0..4).for_each(|at| hold(&mut net, at, &transactions));
+    net.run(100);
+    let names: Vec<Named> = transactions.iter().map(|transaction| Named::Held(id(&net, transaction))).collect();
+    assert_eq!(shorts(&net), [(primary(&net, NEXT), To::All, names)]);
+    assert!(asks(&net).is_empty() && whole_proposals(&net).is_empty());
+    for at in 0..4 {
+        assert_eq!(decided(&net, at), 2);
+        assert_eq!(net.engines[at].as_ref().unwrap().snapshot().asked, 0);
+    }
+    net.assert_agreement();
+}
+
+#[test]
+fn what_came_lately_is_sent_itself() {
+    let mut net = funded(HELD_AFTER_MS);
+    let [first, early, late] = [1, 2, 3].map(|salt| net.transfer(201, 202, salt, salt));
+    // The first block is late, so the second one's primary has what waited for long and what came just now.
+    net.lose_every = 1;
+    let leader = primary(&net, NEXT);
+    hold(&mut net, leader, [&first]);
+    net.run(0);
+    (0..4).for_each(|at| hold(&mut net, at, [&early]));
+    net.run(HELD_AFTER_MS * 4 + 10);
+    (0..4).for_each(|at| hold(&mut net, at, [&late]));
+    net.lose_every = 0;
+    net.run(HELD_AFTER_MS * 2);
+    let names = vec![Named::Held(id(&net, &early)), Named::Sent(Arc::new(late))];
+    assert_eq!(shorts(&net), [(primary(&net, NEXT + 1), To::All, names)]);
+    assert!(whole_proposals(&net).contains(&(leader, To::All)), "its transaction was new");
+    assert!((0..4).all(|at| decided(&net, at) == 3));
+    net.assert_agreement();
+}
+
+#[test]
+fn who_misses_one_asks_the_primary_and_is_sent_it() {
+    let mut net = hasty();
+    let leader = primary(&net, NEXT);
+    let [known, unknown] = [1, 2].map(|salt| net.transfer(201, 202, salt, salt));
+    let forgetful = (leader + 1) % 4;
+    for at in 0..4 {
+        hold(&mut net, at, [Some(&known), Some(&unknown).filter(|_| at != forgetful)].into_iter().flatten());
+    }
+    net.run(100);
+    let named = |transaction| Named::Held(id(&net, transaction));
+    let sent = Named::Sent(Arc::new(unknown.clone()));
+    let to = To::One(ValidatorIndex(forgetful as u16));
+    assert_eq!(
+        shorts(&net),
+        [(leader, To::All, vec![named(&known), named(&unknown)]), (leader, to, vec![named(&known), sent])]
+    );
+    let asked = asks(&net);
+    assert_eq!(asked.len(), 1);
+    assert_eq!((asked[0].0, asked[0].1), (forgetful, To::One(ValidatorIndex(leader as u16))));
+    assert_eq!([0, 1, 2].map(|position| asked[0].2.asks_for(position)), [false, true, false]);
+    assert_eq!(net.engines[forgetful].as_ref().unwrap().snapshot().asked, 1);
+    assert!((0..4).all(|at| decided(&net, at) == 2));
+    assert!(net.requests == 0 && net.penalties.is_empty(), "{:?}", net.penalties);
+    net.assert_agreement();
+}
+
+#[test]
+fn who_holds_nothing_is_sent_the_whole() {
+    let mut net = hasty();
+    net.gossip = false;
+    let leader = primary(&net, NEXT);
+    let transaction = net.transfer(201, 202, 1, 1);
+    hold(&mut net, leader, [&transaction]);
+    net.run(100);
+    let mut answered: Vec<_> = whole_proposals(&net);
+    answered.sort_by_key(|(_, to)| match to {
+        To::One(validator) => validator.0,
+        To::All => u16::MAX,
+    });
+    let others = (0..4).filter(|at| *at != leader);
+    assert_eq!(answered, others.map(|at| (leader, To::One(ValidatorIndex(at as u16)))).collect::<Vec<_>>());
+    assert!((0..4).all(|at| decided(&net, at) == 1));
+    net.assert_agreement();
+}
+
+#[test]
+fn another_variant_of_a_transaction_is_not_taken_for_the_one_that_was_proposed() {
+    let mut net = hasty();
+    let leader = primary(&net, NEXT);
+    let chain = net.genesis.hash();
+    let proposed = net.transfer(201, 202, 1, 1);
+    // The same id with a stranger's signature added.
+    let mut padded = proposed.clone();
+    let stranger = net::key(99);
+    padded.signatures.push(padded.body.clone().sign(&chain, &[&stranger]).signatures[0]);
+    padded.signatures.sort_by_key(|signed| signed.key);
+    assert_eq!(id(&net, &padded), id(&net, &proposed));
+    let other = (leader + 1) % 4;
+    (0..4).filter(|at| *at != other).for_each(|at| hold(&mut net, at, [&proposed]));
+    hold(&mut net, other, [&padded]);
+    net.run(100);
+    assert_eq!(asks(&net).len(), 1);
+    assert_eq!(whole_proposals(&net), [(leader, To::One(ValidatorIndex(other as u16)))]);
+    assert!((0..4).all(|at| *net.disks[at].blocks[NEXT as usize - 1].block.transactions[0] == proposed));
+    assert!(net.penalties.is_empty(), "{:?}", net.penalties);
+    net.assert_agreement();
+}
+
+#[test]
+fn a_question_is_answered_once_and_to_validators_only() {
+    let mut net = hasty();
+    let leader = primary(&net, NEXT);
+    let transaction = net.transfer(201, 202, 1, 1);
+    (0..4).for_each(|at| hold(&mut net, at, [&transaction]));
+    net.run(0);
+    let proposal = net.engines[leader].as_ref().unwrap().offered().unwrap().clone();
+    let Message::PrePrepare(offered) = &proposal.message else { panic!("{proposal:?}") };
+    let block = offered.block.id();
+    let answers = |net: &mut Net, from: Option<u16>, ask: &Ask| {
+        let bytes = Packet::Ask(ask.clone()).encode();
+        let event = Event::Message { from: from.map(ValidatorIndex), bytes };
+        let actions = net.engines[leader].as_mut().unwrap().step(Time(net.now), event);
+        actions.iter().filter(|action| matches!(action, Action::Send { .. })).count()
+    };
+    let ask = Ask::new((Height(NEXT), View(0)), block, vec![0]);
+    let other = (leader as u16 + 1) % 4;
+    assert_eq!(answers(&mut net, None, &ask), 0, "nobody knows whom to answer");
+    for (at, block) in [
+        ((Height(NEXT + 1), View(0)), block),
+        ((Height(NEXT), View(1)), block),
+        ((Height(NEXT), View(0)), BlockId(Hash::ZERO)),
+    ] {
+        assert_eq!(answers(&mut net, Some(other), &Ask::new(at, block, vec![0])), 0, "of another proposal");
+    }
+    assert_eq!(answers(&mut net, Some(other), &ask), 1);
+    assert_eq!(answers(&mut net, Some(other), &ask), 0, "once");
+    assert_eq!(answers(&mut net, Some((other + 1) % 4), &ask), 1);
+}
+
+#[test]
+fn a_proposal_that_its_primary_did_not_sign_is_asked_about_by_nobody() {
+    let mut net = hasty();
+    net.gossip = false;
+    let leader = primary(&net, NEXT);
+    let transaction = net.transfer(201, 202, 1, 1);
+    hold(&mut net, leader, [&transaction]);
+    net.run(10);
+    let short = net.said.iter().find_map(|(_, _, packet)| match packet {
+        Packet::Short(short) => Some(short.clone()),
+        _ => None,
+    });
+    let short = short.unwrap();
+    let mut fresh = hasty();
+    let other = (leader + 1) % 4;
+    let say = |net: &mut Net, packet: Packet| {
+        let event = Event::Message { from: Some(ValidatorIndex(leader as u16)), bytes: packet.encode() };
+        net.engines[other].as_mut().unwrap().step(Time(net.now), event)
+    };
+    let (mut forged, names) = short.clone().into_parts();
+    forged.signature.0[3] ^= 1;
+    let id = match &names[0] {
+        Named::Held(id) => *id,
+        Named::Sent(transaction) => panic!("{transaction:?} is not named"),
+    };
+    let Message::PrePrepare(p) = &mut forged.message else { panic!("{forged:?}") };
+    Arc::make_mut(&mut p.block).transactions = vec![Arc::new(transaction)];
+    let forged = Short::of(&forged, |_| Some(id)).unwrap();
+    let actions = say(&mut fresh, Packet::Short(forged));
+    assert!(actions.iter().any(|action| matches!(action, Action::Penalise { .. })), "{actions:?}");
+    assert!(!actions.iter().any(|action| matches!(action, Action::Send { .. })), "{actions:?}");
+    let actions = say(&mut fresh, Packet::Short(short));
+    let sent: Vec<_> = actions.iter().filter(|action| matches!(action, Action::Send { .. })).collect();
+    assert!(matches!(sent[..], [Action::Send { to: To::One(to), .. }] if usize::from(to.0) == leader), "{sent:?}");
+}
+
+#[test]
+fn without_answers_the_repeated_proposal_is_whole_and_decided() {
+    let mut net = hasty();
+    net.gossip = false;
+    let leader = primary(&net, NEXT);
+    let transaction = net.transfer(201, 202, 1, 1);
+    hold(&mut net, leader, [&transaction]);
+    net.lose_asks = true;
+    net.run(200);
+    assert_eq!((asks(&net).len(), whole_proposals(&net).len()), (3, 0));
+    assert!((0..4).all(|at| net.height(at) == NEXT - 1));
+    net.run(200);
+    let repeated = whole_proposals(&net);
+    assert!(repeated.len() >= 3 && repeated.iter().all(|(at, _)| *at == leader), "{repeated:?}");
+    assert!((0..4).all(|at| decided(&net, at) == 1));
+    net.assert_agreement();
+}
+
+#[test]
+fn packets_have_one_encoding_and_name_what_is_wrong() {
+    let mut net = hasty();
+    let leader = primary(&net, NEXT);
+    let transactions = [net.transfer(201, 202, 1, 1), net.transfer(201, 202, 2, 2)];
+    (0..4).for_each(|at| hold(&mut net, at, &transactions));
+    net.run(0);
+    let proposal = net.engines[leader].as_ref().unwrap().offered().unwrap().clone();
+    let ids = transactions.each_ref().map(|transaction| id(&net, transaction));
+    assert_eq!(Short::of(&proposal, |_| None), None, "what names nothing is sent whole");
+    let vote = Signed {
+        message: Message::Prepare(vostro_consensus::Vote {
+            height: Height(1),
+            view: View(0),
+            block: BlockId(Hash::ZERO),
+        }),
+        ..proposal.clone()
+    };
+    assert_eq!(Short::of(&vote, |_| Some(ids[0])), None, "only proposals are short");
+    let short = Packet::Short(Short::of(&proposal, |position| Some(ids[position]).filter(|_| position == 1)).unwrap());
+    let ask = Packet::Ask(Ask::new((Height(NEXT), View(0)), BlockId(Hash::ZERO), vec![0, 7]));
+    for packet in [Packet::Message(proposal.clone()), short.clone(), ask.clone()] {
+        let bytes = packet.encode();
+        assert_eq!(Packet::decode(&bytes).as_ref(), Ok(&packet));
+        for end in 0..bytes.len() {
+            assert!(Packet::decode(&bytes[..end]).is_err(), "{end} bytes of {}", bytes.len());
+        }
+        assert!(Packet::decode(&[&bytes[..], &[0]].concat()).is_err());
+    }
+    assert_eq!((short.encode()[0], ask.encode()[0]), (SHORT_LAYOUT, ASK_LAYOUT));
+    assert_eq!((short.signed().is_some(), ask.signed().is_some()), (true, false));
+    for positions in [vec![], vec![3, 3], vec![3, 1]] {
+        let bytes = Packet::Ask(Ask::new((Height(NEXT), View(0)), BlockId(Hash::ZERO), positions)).encode();
+        assert_eq!(Packet::decode(&bytes), Err(PacketError::Positions));
+    }
+    let old = {
+        let mut bytes = short.encode();
+        bytes[1] = 1;
+        bytes
+    };
+    assert!(Packet::decode(&old).unwrap_err().to_string().contains("version 1"));
+    // A list of names longer than any block, announced and given.
+    let Packet::Short(named) = &short else { panic!("{short:?}") };
+    let empty = vostro_types::codec::encode(&named.clone().into_parts().0);
+    let mut many = [&[SHORT_LAYOUT][..], &empty, &(MAX_NAMED as u64 + 1).to_le_bytes()].concat();
+    for _ in 0..=MAX_NAMED {
+        many.extend(vostro_types::codec::encode(&Named::Held(ids[0])));
+    }
+    assert_eq!(Packet::decode(&many), Err(PacketError::NotShort));
+    let none = [&[SHORT_LAYOUT][..], &empty, &0u64.to_le_bytes()].concat();
+    assert_eq!(Packet::decode(&none), Err(PacketError::NotShort));
+    let whole = [&[SHORT_LAYOUT][..], &proposal.encode(), &1u64.to_le_bytes()].concat();
+    let whole = [whole, vostro_types::codec::encode(&Named::Held(ids[0]))].concat();
+    assert_eq!(Packet::decode(&whole), Err(PacketError::NotShort));
+}
