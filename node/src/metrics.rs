@@ -117,6 +117,7 @@ pub struct Metrics {
     proposed: Gauge,
     refused: Gauge,
     ignored: Gauge,
+    asked: Gauge,
     evidence: Family<EvidenceLabels, Counter>,
     evidence_waiting: Gauge,
     waiting: Gauge,
@@ -150,6 +151,7 @@ impl Metrics {
             proposed: Gauge::default(),
             refused: Gauge::default(),
             ignored: Gauge::default(),
+            asked: Gauge::default(),
             evidence: Family::default(),
             evidence_waiting: Gauge::default(),
             waiting: Gauge::default(),
@@ -173,6 +175,8 @@ impl Metrics {
         registry.register("vostro_messages_refused", "Consensus messages refused since start", m.refused.clone());
         let ignored = "Consensus messages since start that would have changed nothing and were not verified";
         registry.register("vostro_messages_ignored", ignored, m.ignored.clone());
+        let asked = "Short proposals since start that named transactions which were not here";
+        registry.register("vostro_proposals_asked_about", asked, m.asked.clone());
         for kind in EvidenceKind::ALL {
             for stage in [DETECTED, RECORDED] {
                 // Shown from the start, at zero.
@@ -219,6 +223,7 @@ impl Metrics {
         set(&self.proposed, s.proposed);
         set(&self.refused, s.refused_messages);
         set(&self.ignored, s.ignored_messages);
+        set(&self.asked, s.asked);
         set(&self.evidence_waiting, s.evidence_waiting as u64);
         set(&self.waiting, u64::from(s.waiting.is_some()));
     }
@@ -268,12 +273,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_engine_refused_and_ignored_is_shown() {
+    fn what_the_engine_refused_ignored_and_missed_is_shown() {
         let metrics = Metrics::new();
-        metrics.observe(&Snapshot { refused_messages: 3, ignored_messages: 5, ..Snapshot::default() });
+        let figures = Snapshot { refused_messages: 3, ignored_messages: 5, asked: 7, ..Snapshot::default() };
+        metrics.observe(&figures);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &metrics.registry().lock().unwrap()).unwrap();
-        for line in ["vostro_messages_refused 3", "vostro_messages_ignored 5"] {
+        for line in ["vostro_messages_refused 3", "vostro_messages_ignored 5", "vostro_proposals_asked_about 7"] {
             assert!(text.lines().any(|l| l == line), "{line} in {text}");
         }
     }

@@ -9,6 +9,7 @@ use net::Net;
 use vostro_consensus::{Message, Signed, To};
 use vostro_engine::packet::{ASK_LAYOUT, Ask, MAX_NAMED, Named, Packet, PacketError, SHORT_LAYOUT, Short};
 use vostro_engine::{Action, EngineLimits, Event, HELD_AFTER_MS};
+use vostro_types::codec::encode;
 use vostro_types::*;
 
 /// The height that is decided next, and the transactions in the blocks below it.
@@ -300,7 +301,15 @@ fn packets_have_one_encoding_and_name_what_is_wrong() {
         }
         assert!(Packet::decode(&[&bytes[..], &[0]].concat()).is_err());
     }
-    assert_eq!((short.encode()[0], ask.encode()[0]), (SHORT_LAYOUT, ASK_LAYOUT));
+    // The layouts that docs/protocol.md gives, written out.
+    let Packet::Short(named) = &short else { panic!("{short:?}") };
+    let empty = encode(named.proposal());
+    let itself = encode(&transactions[0]);
+    let written = [&[0x81][..], &empty, &2u64.to_le_bytes(), &[1, 0, 0, 0], &itself, &[0; 4], &ids[1].0.0].concat();
+    assert!(short.encode() == written && SHORT_LAYOUT == 0x81);
+    let (height, view) = (NEXT.to_le_bytes(), 0u64.to_le_bytes());
+    let positions = [&2u64.to_le_bytes()[..], &[0, 0, 0, 0, 7, 0, 0, 0]].concat();
+    assert!(ask.encode() == [&[0xC1][..], &height, &view, &[0; 32], &positions].concat() && ASK_LAYOUT == 0xC1);
     assert_eq!((short.signed().is_some(), ask.signed().is_some()), (true, false));
     for positions in [vec![], vec![3, 3], vec![3, 1]] {
         let bytes = Packet::Ask(Ask::new((Height(NEXT), View(0)), BlockId(Hash::ZERO), positions)).encode();
@@ -313,16 +322,14 @@ fn packets_have_one_encoding_and_name_what_is_wrong() {
     };
     assert!(Packet::decode(&old).unwrap_err().to_string().contains("version 1"));
     // A list of names longer than any block, announced and given.
-    let Packet::Short(named) = &short else { panic!("{short:?}") };
-    let empty = vostro_types::codec::encode(&named.clone().into_parts().0);
     let mut many = [&[SHORT_LAYOUT][..], &empty, &(MAX_NAMED as u64 + 1).to_le_bytes()].concat();
     for _ in 0..=MAX_NAMED {
-        many.extend(vostro_types::codec::encode(&Named::Held(ids[0])));
+        many.extend(encode(&Named::Held(ids[0])));
     }
     assert_eq!(Packet::decode(&many), Err(PacketError::NotShort));
     let none = [&[SHORT_LAYOUT][..], &empty, &0u64.to_le_bytes()].concat();
     assert_eq!(Packet::decode(&none), Err(PacketError::NotShort));
     let whole = [&[SHORT_LAYOUT][..], &proposal.encode(), &1u64.to_le_bytes()].concat();
-    let whole = [whole, vostro_types::codec::encode(&Named::Held(ids[0]))].concat();
+    let whole = [whole, encode(&Named::Held(ids[0]))].concat();
     assert_eq!(Packet::decode(&whole), Err(PacketError::NotShort));
 }

@@ -11,6 +11,7 @@
 //! | `types::codec` of a transaction | clients, peers | `transaction` | canonical; verify, id, words never panic; JSON and back is the same |
 //! | blocks, headers, certificates, receipts | peers, the log, RPC answers | `block`, `header`, `certificate`, `receipt` | canonical; ids, roots and verify never panic |
 //! | consensus message | validators | `message` | canonical; verify never panics; a verified one is the one decoded |
+//! | short proposals and questions about them | validators | `packet` | canonical; what is put together is what was signed |
 //! | consensus log record, guard's mark | disk | `record`, `guard_mark` | canonical |
 //! | gossip batch, catch-up request and answer | peers | `gossip_batch`, `sync_request`, `sync_response` | canonical; the batch's verdicts are those of single checks |
 //! | frames of direct streams, requests, responses | peers | `network_frames` | what is read is what was framed, nothing above its limit |

@@ -40,8 +40,15 @@ pub(crate) fn chain_name(chain: &[u8; 32]) -> String {
     chain.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A protocol of the chain as it stands on the wire. Nodes whose versions of it differ do not speak it with each other.
+pub(crate) fn protocol_name(chain: &str, name: &str) -> String {
+    // The second version of this one has short proposals.
+    let version = if name == "consensus" { 2 } else { 1 };
+    format!("/vostro/{chain}/{name}/{version}")
+}
+
 fn protocol(chain: &str, name: &str) -> Result<StreamProtocol, Error> {
-    StreamProtocol::try_from_owned(format!("/vostro/{chain}/{name}/1")).map_err(|error| Error::Setup(error.to_string()))
+    StreamProtocol::try_from_owned(protocol_name(chain, name)).map_err(|error| Error::Setup(error.to_string()))
 }
 
 pub(crate) fn swarm(config: &Config, links: Arc<Links>, wrap: Wrap) -> Result<Swarm<Behaviour>, Error> {

@@ -16,7 +16,7 @@ use libp2p::{Multiaddr, noise, tcp, yamux};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::NetworkKey;
-use crate::behaviour::chain_name;
+use crate::behaviour::{chain_name, protocol_name};
 
 /// How long a dial may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -77,7 +77,7 @@ impl Raw {
     /// If the connection has ended or the node does not take the stream.
     pub async fn stream(&self, chain: &[u8; 32], name: &str) -> io::Result<RawStream> {
         let mut stream = self.open().await?;
-        let protocol = format!("/vostro/{}/{name}/1\n", chain_name(chain));
+        let protocol = protocol_name(&chain_name(chain), name) + "\n";
         let mut said = HEADER.to_vec();
         said.push(u8::try_from(protocol.len()).map_err(io::Error::other)?);
         said.extend_from_slice(protocol.as_bytes());

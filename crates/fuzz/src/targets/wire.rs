@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use vostro_api::transaction::{TransactionJson, decode_transaction};
 use vostro_client::Chain;
-use vostro_consensus::{DecidedBlock, GuardMark, Record, Signed};
+use vostro_consensus::{DecidedBlock, GuardMark, Message, Part, Record, Signed};
 use vostro_crypto::merkle;
 use vostro_engine::StoredBlock;
+use vostro_engine::packet::{Ask, Named, Packet, Short};
 use vostro_engine::wire::{Certified, GossipBatch, MAX_BATCH_BYTES, MAX_SYNC_BYTES, SyncRequest, SyncResponse};
 use vostro_execution::{StateProof, Tree};
 use vostro_network::fuzzing as frames;
@@ -18,7 +19,7 @@ use vostro_types::block::transactions_root;
 use vostro_types::codec::{CodecError, Decode, Encode, MAX_BLOCK, MAX_MESSAGE, MAX_TRANSACTION, decode, encode};
 use vostro_types::receipt::{receipt_leaf, receipts_root};
 use vostro_types::transaction::{Payload, verify_all};
-use vostro_types::{Block, Certificate, Genesis, Hash, Header, Height, Receipt, VoteKind};
+use vostro_types::{Block, Certificate, Genesis, Hash, Header, Height, Receipt, View, VoteKind};
 
 use super::{Outcome, SLACK, Target, wire_budget};
 use crate::corpus::{self, CHAIN, TRANSACTIONS, encoded, samples, set};
@@ -72,6 +73,13 @@ pub(super) fn targets() -> Vec<Target> {
             LONG,
             || corpus::messages().iter().map(Signed::encode).collect(),
             message,
+        ),
+        binary(
+            "packet",
+            "canonical; what a short proposal is put together to is what was signed",
+            LONG,
+            packet_samples,
+            packet,
         ),
         binary("record", "canonical", LONG, record_samples, record),
         binary("guard_mark", "canonical", 2 * GuardMark::MAX, guard_samples, guard_mark),
@@ -248,6 +256,54 @@ fn message(bytes: &[u8]) -> Outcome {
             Outcome::accepted(format_args!("verified {name}"))
         }
         Err(e) => Outcome::accepted(format_args!("{name}: {e}")),
+    }
+}
+
+fn packet_samples() -> Vec<Vec<u8>> {
+    let messages = corpus::messages();
+    let short = |every: usize| {
+        messages.iter().filter_map(move |message| {
+            let Message::PrePrepare(proposal) = &message.message else { return None };
+            let transactions = &proposal.block.transactions;
+            Short::of(message, |at| Some(transactions[at].body.id(&CHAIN)).filter(|_| at % every == 0))
+        })
+    };
+    let ask = Ask::new((Height(7), View(1)), corpus::block(7).id(), vec![0, 2, 300]);
+    let packets = short(1).chain(short(2)).map(Packet::Short).chain([Packet::Ask(ask)]);
+    packets.chain(messages.first().cloned().map(Packet::Message)).map(|packet| packet.encode()).collect()
+}
+
+fn packet(bytes: &[u8]) -> Outcome {
+    let packet = match Packet::decode(bytes) {
+        Ok(packet) => packet,
+        Err(e) => return Outcome::refused(e),
+    };
+    assert!(packet.encode() == bytes, "what was decoded encodes to other bytes");
+    let short = match packet {
+        Packet::Message(signed) => return Outcome::accepted(signed.message.name()),
+        Packet::Ask(_) => return Outcome::accepted("question"),
+        Packet::Short(short) => short,
+    };
+    let (proposal, named) = short.into_parts();
+    let said = proposal.message.statement();
+    let part = |named: Named| match named {
+        Named::Held(id) => {
+            let found = TRANSACTIONS.iter().find(|transaction| transaction.body.id(&CHAIN) == id)?;
+            found.clone().verify(&CHAIN).ok().map(Arc::new).map(Part::Held)
+        }
+        Named::Sent(transaction) => Some(Part::Sent(transaction)),
+    };
+    let Some(parts) = named.into_iter().map(part).collect::<Option<Vec<_>>>() else {
+        return Outcome::accepted("names what nobody has");
+    };
+    match proposal.authenticate(&CHAIN, set()).and_then(|proposal| proposal.prove_with(parts, &CHAIN, set())) {
+        Ok(verified) => {
+            assert!(verified.message().statement() == said, "putting it together changed what was signed");
+            let whole = verified.into_signed();
+            assert!(whole.clone().verify(&CHAIN, set()).is_ok(), "whole it does not verify: {whole:?}");
+            Outcome::accepted("short proposal")
+        }
+        Err(e) => Outcome::accepted(format_args!("short proposal: {e}")),
     }
 }
 
@@ -431,4 +487,16 @@ fn network_frames(bytes: &[u8]) -> Outcome {
         }
     }
     if messages.is_empty() { Outcome::refused("no message") } else { Outcome::accepted("messages") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_of_short_proposals_are_put_together() {
+        let outcomes: Vec<Outcome> = packet_samples().iter().map(|bytes| packet(bytes)).collect();
+        let whole = Outcome::accepted("short proposal");
+        assert!(outcomes.iter().filter(|outcome| **outcome == whole).count() >= 2, "{outcomes:?}");
+    }
 }
