@@ -23,7 +23,7 @@ use vostro_storage::{BlockReader, Table};
 use vostro_types::{AccountId, BlockId, Epoch, Genesis, Hash, Height, Transaction, TxId, ValidatorSet};
 
 use crate::boot::decode_record;
-use crate::cpu::timed;
+use crate::cpu::timed_apart;
 use crate::host::{Msg, Peers};
 use crate::index::{block_key, history_key, parse_history, parse_place, transaction_key};
 use crate::metrics::Part;
@@ -113,6 +113,26 @@ impl NodeBackend {
         receipt.unwrap_or(TxStatus::Pending)
     }
 
+    /// Reads a block from the log and decodes it.
+    fn read_block(&self, height: Height) -> Option<Arc<StoredBlock>> {
+        let record = match self.blocks.block(height.0) {
+            Ok(record) => record?,
+            Err(error) => {
+                tracing::error!(%height, %error, "a block cannot be read");
+                return None;
+            }
+        };
+        match decode_record(&record) {
+            Ok(vostro_engine::chain::StoredBlock { block, certificate, receipts }) => {
+                Some(Arc::new(StoredBlock { block, certificate, receipts }))
+            }
+            Err(error) => {
+                tracing::error!(%height, error = %format!("{error:#}"), "a block cannot be decoded");
+                None
+            }
+        }
+    }
+
     fn online(&self) -> usize {
         let me = usize::from(self.info.role == "validator");
         let connected =
@@ -149,32 +169,12 @@ impl Backend for NodeBackend {
     }
 
     fn measured(&self, work: &mut dyn FnMut()) {
-        let ((), spent) = timed(work);
+        let ((), spent) = timed_apart(work);
         self.shared.metrics.used(Part::Rpc, spent);
     }
 
     fn block(&self, height: Height) -> Option<Arc<StoredBlock>> {
-        if let Some(recent) = self.shared.blocks.get(height) {
-            return Some(recent);
-        }
-        let record = match self.blocks.block(height.0) {
-            Ok(record) => record?,
-            Err(error) => {
-                tracing::error!(%height, %error, "a block cannot be read");
-                return None;
-            }
-        };
-        match decode_record(&record) {
-            Ok(vostro_engine::chain::StoredBlock { block, certificate, receipts }) => {
-                let stored = Arc::new(StoredBlock { block, certificate, receipts });
-                self.shared.blocks.put(stored.clone());
-                Some(stored)
-            }
-            Err(error) => {
-                tracing::error!(%height, error = %format!("{error:#}"), "a block cannot be decoded");
-                None
-            }
-        }
+        self.shared.blocks.get_or_read(height, || self.read_block(height))
     }
 
     fn block_height(&self, id: &BlockId) -> Option<Height> {

@@ -3,6 +3,7 @@
 //! Invariant: measuring changes nothing of what is measured but its time, by two clock readings for each piece of work; of
 //! tasks' polls, which are many and short, one in [`SAMPLE`] is measured and stands for the others.
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -37,6 +38,18 @@ pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     (result, thread_cpu().saturating_sub(before))
 }
 
+thread_local! {
+    /// CPU time that the poll under way on this thread used for another part than its task's.
+    static APART: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// As [`timed`], of work that counts for another part than the task which does it.
+pub fn timed_apart<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let (result, time) = timed(work);
+    APART.set(APART.get() + time);
+    (result, time)
+}
+
 /// Of so many polls one is measured: a reading of the thread's clock costs as much as many a poll. A prime, so that tasks
 /// which take turns are all measured.
 const SAMPLE: u32 = 17;
@@ -57,8 +70,9 @@ impl Future for Metered {
         if !self.polls.fetch_add(1, Ordering::Relaxed).is_multiple_of(SAMPLE) {
             return self.inner.as_mut().poll(context);
         }
+        APART.set(Duration::ZERO);
         let (outcome, time) = timed(|| self.inner.as_mut().poll(context));
-        self.metrics.used(self.part, time * SAMPLE);
+        self.metrics.used(self.part, time.saturating_sub(APART.take()) * SAMPLE);
         outcome
     }
 }
@@ -172,6 +186,21 @@ mod tests {
         .await;
         assert!(metrics.used_by(Part::Rpc) > 0.0);
         assert_eq!(metrics.used_by(Part::Network), 0.0);
+    }
+
+    #[tokio::test]
+    async fn work_for_another_part_does_not_count_for_the_task_that_does_it() {
+        let metrics = Metrics::new();
+        let wrap = wrapper(&metrics, Part::Rpc);
+        let inside = metrics.clone();
+        wrap(Box::pin(async move {
+            let (sum, time) = timed_apart(work);
+            assert_ne!(sum, 0);
+            inside.used(Part::Verify, time);
+        }))
+        .await;
+        let (task, apart) = (metrics.used_by(Part::Rpc) / f64::from(SAMPLE), metrics.used_by(Part::Verify));
+        assert!(apart > 0.0 && task < apart / 2.0, "{task} beside {apart}");
     }
 
     #[tokio::test]

@@ -13,13 +13,38 @@ const MAX_BLOCKS: usize = 32;
 /// ... and their receipts, of some 1.5 KiB with the transaction; one block that has more is kept alone.
 const MAX_RECEIPTS: usize = 16_384;
 
+/// Blocks of so many heights in a row are read at the same time.
+const READERS: usize = 16;
+
 /// Decoded blocks, the one that was put in or asked for last at the front.
 #[derive(Default)]
-pub struct RecentBlocks(Mutex<VecDeque<Arc<StoredBlock>>>);
+pub struct RecentBlocks {
+    blocks: Mutex<VecDeque<Arc<StoredBlock>>>,
+    /// Whoever reads a block holds the lock of its height: one reads it, others who want it wait for that.
+    readers: [Mutex<()>; READERS],
+}
 
 impl RecentBlocks {
     fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<StoredBlock>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The block at a height: one that is here, or what `read` finds, which is kept.
+    pub fn get_or_read(
+        &self,
+        height: Height,
+        read: impl FnOnce() -> Option<Arc<StoredBlock>>,
+    ) -> Option<Arc<StoredBlock>> {
+        if let Some(found) = self.get(height) {
+            return Some(found);
+        }
+        let _reader = self.readers[height.0 as usize % READERS].lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = self.get(height) {
+            return Some(found);
+        }
+        let block = read()?;
+        self.put(block.clone());
+        Some(block)
     }
 
     /// The block at a height, if it is here.
@@ -51,6 +76,7 @@ impl RecentBlocks {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use vostro_types::block::HEADER_VERSION;
     use vostro_types::receipt::Cause;
     use vostro_types::{
@@ -106,6 +132,22 @@ mod tests {
         // the same block again takes no second place
         recent.put(block(99, 1));
         assert_eq!(recent.lock().len(), MAX_BLOCKS);
+    }
+
+    #[test]
+    fn of_many_who_want_a_block_one_reads_it() {
+        let (recent, reads) = (RecentBlocks::default(), AtomicUsize::new(0));
+        let read = || {
+            reads.fetch_add(1, Ordering::Relaxed);
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            Some(block(7, 1))
+        };
+        std::thread::scope(|scope| {
+            let readers: Vec<_> = (0..8).map(|_| scope.spawn(|| recent.get_or_read(Height(7), read))).collect();
+            assert!(readers.into_iter().all(|reader| reader.join().unwrap().is_some()));
+        });
+        assert_eq!(reads.load(Ordering::Relaxed), 1);
+        assert!(recent.get_or_read(Height(8), || None).is_none() && recent.get(Height(8)).is_none());
     }
 
     #[test]

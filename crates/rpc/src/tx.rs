@@ -19,12 +19,14 @@ use crate::view::{place, receipt_at, receipt_json, still_pending};
 
 /// Most transactions in one `tx_submitBatch`.
 pub const MAX_SUBMIT: usize = 1000;
+/// So many transactions are decoded on the thread that read them.
+const SHORT_BATCH: usize = 8;
 /// How long `tx_submitAndWait` waits if not told.
 const DEFAULT_WAIT: Duration = Duration::from_secs(10);
 /// Longest wait.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(20);
-/// How often a waiting call looks by itself, whether it was woken or not.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How often a call looks that cannot be told.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 const TX: &str = "Base64 of the canonical signed bytes (docs/signing.md).";
 const ID: &str = "The transaction's id.";
@@ -163,14 +165,16 @@ async fn submit_batch(api: Arc<Api>, mut fields: Fields) -> Result<SubmittedBatc
     if texts.is_empty() || texts.len() > MAX_SUBMIT {
         return Err(ApiError::invalid_params("txs", format!("are 1 to {MAX_SUBMIT}, not {}", texts.len())));
     }
-    // Decoding and hashing a thousand transactions takes milliseconds: too long for a thread that serves sockets.
+    // Decoding and hashing a thousand transactions takes milliseconds: too long for a thread that serves sockets. To wake
+    // another thread takes longer than a few do.
+    let is_short = texts.len() <= SHORT_BATCH;
     let reader = Arc::clone(&api);
-    let parsed: Vec<_> = blocking(move || {
+    let read = move || {
         let mut parsed = Vec::with_capacity(texts.len());
         reader.backend.measured(&mut || parsed.extend(texts.iter().map(|text| parse(&reader, text))));
         Ok(parsed)
-    })
-    .await?;
+    };
+    let parsed: Vec<_> = if is_short { read()? } else { blocking(read).await? };
     let (mut good, mut places) = (Vec::with_capacity(parsed.len()), Vec::with_capacity(parsed.len()));
     for item in parsed {
         places.push(item.map(|(id, transaction)| {
@@ -200,21 +204,27 @@ async fn submit_and_wait(api: Arc<Api>, fields: Fields) -> Result<ReceiptJson, A
         }
     };
     let deadline = Instant::now() + wait;
-    let id = hand_in_one(&api, fields.text("tx")?).await?.id;
+    let Admitted { id, status } = hand_in_one(&api, fields.text("tx")?).await?;
+    // What was let in just now stands in no block yet.
+    let mut is_known = status != Status::Pending;
     loop {
-        let reader = Arc::clone(&api);
-        match blocking(move || receipt_of(&reader, &id, false)).await {
-            // Between leaving the mempool and standing in a durable block a transaction is neither.
-            Err(e) if matches!(e.code, vostro_api::code::PENDING | vostro_api::code::NOT_FOUND) => {}
-            answer => return answer,
+        if is_known {
+            let reader = Arc::clone(&api);
+            match blocking(move || receipt_of(&reader, &id, false)).await {
+                // Between leaving the mempool and standing in a durable block a transaction is neither.
+                Err(e) if matches!(e.code, vostro_api::code::PENDING | vostro_api::code::NOT_FOUND) => {}
+                answer => return answer,
+            }
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(still_pending(&id));
         }
-        let woken = timeout(left.min(LOOK_AGAIN), api.backend.settled(id)).await.is_ok();
-        if woken && api.backend.locate(&id).is_none() {
-            tokio::time::sleep(LOOK_AGAIN.min(left) / 10).await; // woken early: do not spin
+        // Whoever waits is told; looking meanwhile would cost as much as the payment where many wait.
+        let told = timeout(left, api.backend.settled(id)).await.is_ok();
+        is_known = api.backend.locate(&id).is_some();
+        if told && !is_known {
+            tokio::time::sleep(LOOK_AGAIN.min(left)).await; // it cannot wait with so many others: do not spin
         }
     }
 }
