@@ -23,6 +23,7 @@ use vostro_types::{
 use crate::candidate::{BlockLimits, Candidate, Known, Parent, build, validate};
 use crate::candidates::Candidates;
 use crate::evidence::EvidencePool;
+use crate::gossip::Gossip;
 use crate::mempool::{Mempool, MempoolLimits};
 use crate::packet::Packet;
 use crate::recent::{MAX_RECENT_IDS, RecentIds};
@@ -147,6 +148,7 @@ pub struct Engine {
     block_limits: BlockLimits,
     replica: Replica,
     mempool: Mempool,
+    gossip: Gossip,
     evidence: EvidencePool,
     recent: RecentIds,
     sync: CatchUp,
@@ -196,6 +198,7 @@ impl Engine {
                 transaction_bytes: limits.mempool.transaction_bytes.min(genesis.consensus.max_block_bytes as usize),
                 ..limits.mempool
             }),
+            gossip: Gossip::default(),
             evidence: EvidencePool::default(),
             recent,
             sync: CatchUp::default(),
@@ -446,7 +449,7 @@ impl Engine {
         self.input(input, actions);
     }
 
-    /// Transactions from clients: admitted, and gossiped if new.
+    /// Transactions from clients: admitted, and gossiped soon if new.
     fn submitted(&mut self, ticket: u64, transactions: Vec<VerifiedTransaction>, actions: &mut Vec<Action>) {
         let transactions: Vec<_> = transactions.into_iter().map(Arc::new).collect();
         let waited: Vec<bool> = transactions.iter().map(|tx| self.mempool.get(&tx.id()).is_some()).collect();
@@ -454,8 +457,15 @@ impl Engine {
         let waits =
             |tx: &Arc<VerifiedTransaction>| self.mempool.get(&tx.id()).is_some_and(|waiting| Arc::ptr_eq(waiting, tx));
         let fresh = transactions.iter().zip(waited).filter(|(tx, waited)| !waited && waits(tx));
-        let batches = batches(fresh.map(|(transaction, _)| &**transaction));
+        self.gossip.push(fresh.map(|(transaction, _)| transaction.clone()));
         actions.push(Action::Admitted { ticket, results });
+    }
+
+    /// Gossips what clients handed in and no block holds yet, when its time has come.
+    fn gossip(&mut self, actions: &mut Vec<Action>) {
+        let due = self.gossip.take(self.now);
+        let open = due.iter().filter_map(|transaction| self.mempool.get(&transaction.id()));
+        let batches = batches(open.map(|transaction| &**transaction));
         actions.extend(batches.iter().map(|batch| Action::Gossip(batch.to_bytes())));
     }
 
@@ -489,6 +499,7 @@ impl Engine {
             return None;
         }
         let time = self.now.max(min_time).max(self.tip.2.plus(1));
+        self.gossip.begun(self.now);
         self.mempool.expire(time);
         let evidence = self.evidence.select(height);
         let (candidate, dropped) =
@@ -504,6 +515,7 @@ impl Engine {
 
     fn execute(&mut self, block: Arc<Block>, actions: &mut Vec<Action>) -> Input {
         let id = block.id();
+        self.gossip.begun(self.now);
         if !self.candidates.contains(&id) {
             let limits = self.block_limits;
             let held = self.put_together.take_if(|(known, _)| Arc::ptr_eq(known, &block));
@@ -546,6 +558,7 @@ impl Engine {
         };
         let Candidate { block, ids, executed } = candidate;
         let (height, time) = (block.header.height, block.header.time);
+        self.gossip.decided(self.now);
         for (transaction, tx) in block.transactions.iter().zip(&ids) {
             self.recent.insert(*tx, transaction.body.valid_until);
             self.mempool.remove(tx);
@@ -609,6 +622,7 @@ impl Engine {
 
     /// What follows every step: demand, catch-up, figures and the next wake-up.
     fn settle_step(&mut self, actions: &mut Vec<Action>) {
+        self.gossip(actions);
         let at = (self.replica.height(), self.replica.view());
         if at.0 == self.last_view.0 {
             self.figures.view_changes += at.1.0.saturating_sub(self.last_view.1.0);
@@ -629,7 +643,8 @@ impl Engine {
         let forward = waits.then(|| self.now.plus(FORWARD_AFTER_MS));
         let deadline = self.next_deadline.filter(|due| *due > self.now);
         let retry = self.sync.wake_at(have).filter(|_| room);
-        let wake = [self.replica_wake, forward, deadline, retry, fetched].into_iter().flatten().min();
+        let wake =
+            [self.replica_wake, forward, deadline, retry, fetched, self.gossip.due()].into_iter().flatten().min();
         if let Some(time) = wake
             && self.last_wake.is_none_or(|last| time < last || last <= self.now)
         {

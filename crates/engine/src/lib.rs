@@ -16,6 +16,7 @@ mod candidates;
 pub mod chain;
 mod engine;
 pub mod evidence;
+mod gossip;
 pub mod mempool;
 pub mod packet;
 pub mod recent;
