@@ -117,6 +117,7 @@ pub struct Metrics {
     proposed: Gauge,
     refused: Gauge,
     ignored: Gauge,
+    put_together: Gauge,
     asked: Gauge,
     evidence: Family<EvidenceLabels, Counter>,
     evidence_waiting: Gauge,
@@ -151,6 +152,7 @@ impl Metrics {
             proposed: Gauge::default(),
             refused: Gauge::default(),
             ignored: Gauge::default(),
+            put_together: Gauge::default(),
             asked: Gauge::default(),
             evidence: Family::default(),
             evidence_waiting: Gauge::default(),
@@ -175,6 +177,8 @@ impl Metrics {
         registry.register("vostro_messages_refused", "Consensus messages refused since start", m.refused.clone());
         let ignored = "Consensus messages since start that would have changed nothing and were not verified";
         registry.register("vostro_messages_ignored", ignored, m.ignored.clone());
+        let put_together = "Short proposals since start that were put together here";
+        registry.register("vostro_proposals_put_together", put_together, m.put_together.clone());
         let asked = "Short proposals since start that named transactions which were not here";
         registry.register("vostro_proposals_asked_about", asked, m.asked.clone());
         for kind in EvidenceKind::ALL {
@@ -223,6 +227,7 @@ impl Metrics {
         set(&self.proposed, s.proposed);
         set(&self.refused, s.refused_messages);
         set(&self.ignored, s.ignored_messages);
+        set(&self.put_together, s.put_together);
         set(&self.asked, s.asked);
         set(&self.evidence_waiting, s.evidence_waiting as u64);
         set(&self.waiting, u64::from(s.waiting.is_some()));

@@ -431,6 +431,14 @@ pub enum Part {
 }
 
 impl Part {
+    /// The transaction, if it was here before.
+    pub fn held(&self) -> Option<&Arc<VerifiedTransaction>> {
+        match self {
+            Part::Held(transaction) => Some(transaction),
+            Part::Sent(_) => None,
+        }
+    }
+
     fn leaf(&self) -> Hash {
         match self {
             Part::Held(transaction) => transaction.leaf(),

@@ -32,7 +32,7 @@ use crate::wire::{GossipBatch, MAX_BATCH_BYTES, batches};
 
 use admission::{Source, Standing};
 use answers::Fetches;
-use proposals::{Offered, PutTogether};
+use proposals::{Failed, Offered, PutTogether};
 
 pub use answers::{AnswerEnd, Fetched, MAX_FETCHED_BYTES, check_answer};
 pub use events::{Action, Admission, Committed, Event, Missing, Refusal};
@@ -131,6 +131,8 @@ pub struct Snapshot {
     pub refused_messages: u64,
     /// Messages since boot that would have changed nothing, and were not verified.
     pub ignored_messages: u64,
+    /// Short proposals since boot that were put together here.
+    pub put_together: u64,
     /// Short proposals since boot that named what this node did not hold.
     pub asked: u64,
     /// Contradictions of validators seen since boot.
@@ -167,6 +169,7 @@ pub struct Engine {
     offered: Option<Offered>,
     /// The last one that was put together here, until it is executed.
     put_together: Option<PutTogether>,
+    failed: Failed,
     next_deadline: Option<Time>,
     demanded: bool,
     /// Since when trials of what peers sent are counted, and how many there were.
@@ -214,6 +217,7 @@ impl Engine {
             held_after_ms: limits.held_after_ms,
             offered: None,
             put_together: None,
+            failed: Failed::new(),
             next_deadline: None,
             demanded: false,
             trials: (now, 0),

@@ -3,7 +3,7 @@
 //! A batch costs each node that hears it as much as many transactions do. While blocks take long nothing is gained by telling the
 //! others more often than a few times a block.
 //!
-//! Invariant: none waits longer than [`MAX_PAUSE_MS`], and none that comes alone waits at all.
+//! Invariant: at the first step of the engine after [`MAX_PAUSE_MS`] none waits, and none that comes alone waits at all.
 
 use std::sync::Arc;
 

@@ -47,6 +47,9 @@ pub enum PacketError {
     /// Only a proposal is sent short: without its transactions, of which at least one is named.
     #[error("a short proposal has a block without transactions, the name of at least one, and {MAX_NAMED} at most")]
     NotShort,
+    /// A block that is put together may have no more than any block.
+    #[error("a short proposal names more than a block may hold")]
+    TooMuch,
     /// Positions are asked for in order, each once, and at least one.
     #[error("the positions asked for are none or not strictly ascending")]
     Positions,

@@ -254,6 +254,86 @@ fn a_proposal_that_its_primary_did_not_sign_is_asked_about_by_nobody() {
     assert!(matches!(sent[..], [Action::Send { to: To::One(to), .. }] if usize::from(to.0) == leader), "{sent:?}");
 }
 
+/// The short proposal that its primary sent in a network of its own, where the others held nothing; and its transaction.
+fn some_short() -> (usize, Short, Transaction) {
+    let mut net = hasty();
+    net.gossip = false;
+    let leader = primary(&net, NEXT);
+    let transaction = net.transfer(201, 202, 1, 1);
+    hold(&mut net, leader, [&transaction]);
+    net.run(10);
+    let short = net.said.iter().find_map(|(_, _, packet)| match packet {
+        Packet::Short(short) => Some(short.clone()),
+        _ => None,
+    });
+    (leader, short.unwrap(), transaction)
+}
+
+/// What a node does when a validator's connection brings a packet.
+fn say(net: &mut Net, to: usize, from: usize, packet: &Packet) -> Vec<Action> {
+    let event = Event::Message { from: Some(ValidatorIndex(from as u16)), bytes: packet.encode() };
+    net.engines[to].as_mut().unwrap().step(Time(net.now), event)
+}
+
+fn sends(actions: &[Action]) -> usize {
+    actions.iter().filter(|action| matches!(action, Action::Send { .. })).count()
+}
+
+#[test]
+fn nobody_passes_short_proposals_on() {
+    let (leader, short, _) = some_short();
+    let mut net = hasty();
+    let (receiver, relay) = ((leader + 1) % 4, (leader + 2) % 4);
+    for _ in 0..100 {
+        let actions = say(&mut net, receiver, relay, &Packet::Short(short.clone()));
+        assert!(actions.iter().all(|action| matches!(action, Action::WakeAt(_))), "{actions:?}");
+    }
+    let ignored = |net: &Net| net.engines[receiver].as_ref().unwrap().snapshot().ignored_messages;
+    let before = ignored(&net);
+    assert!(before >= 100);
+    // Of a height that was decided meanwhile its own primary is not heard either.
+    let transaction = net.transfer(201, 202, 2, 2);
+    net.submit(0, vec![transaction]);
+    net.run(100);
+    assert_eq!(decided(&net, receiver), 1);
+    let before = ignored(&net);
+    let actions = say(&mut net, receiver, leader, &Packet::Short(short));
+    assert_eq!((sends(&actions), ignored(&net)), (0, before + 1));
+}
+
+#[test]
+fn short_proposals_that_fail_again_and_again_are_ignored() {
+    let (leader, short, _) = some_short();
+    let mut net = hasty();
+    let receiver = (leader + 1) % 4;
+    let packet = Packet::Short(short);
+    let asked: usize = (0..100).map(|_| sends(&say(&mut net, receiver, leader, &packet))).sum();
+    assert_eq!(asked, 4);
+    let figures = net.engines[receiver].as_ref().unwrap().snapshot();
+    assert_eq!((figures.asked, figures.put_together, figures.refused_messages), (4, 0, 0));
+}
+
+#[test]
+fn what_no_block_may_hold_is_not_put_together() {
+    let (leader, short, transaction) = some_short();
+    let mut net = hasty();
+    let receiver = (leader + 1) % 4;
+    hold(&mut net, receiver, [&transaction]);
+    net.run(0);
+    // One transaction named as often as no block has room for.
+    let most = net.genesis.consensus.max_block_transactions as usize;
+    let (mut many, _) = short.into_parts();
+    let Message::PrePrepare(p) = &mut many.message else { panic!("{many:?}") };
+    Arc::make_mut(&mut p.block).transactions = std::iter::repeat_n(Arc::new(transaction.clone()), most + 1).collect();
+    let id = id(&net, &transaction);
+    let many = Short::of(&many, |_| Some(id)).unwrap();
+    let actions = say(&mut net, receiver, leader, &Packet::Short(many));
+    let told =
+        |action: &Action| matches!(action, Action::Penalise { reason, .. } if reason.contains("more than a block"));
+    assert!(actions.iter().any(told), "{actions:?}");
+    assert_eq!(sends(&actions), 0);
+}
+
 #[test]
 fn without_answers_the_repeated_proposal_is_whole_and_decided() {
     let mut net = hasty();

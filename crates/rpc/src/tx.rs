@@ -206,13 +206,15 @@ async fn submit_and_wait(api: Arc<Api>, fields: Fields) -> Result<ReceiptJson, A
     let deadline = Instant::now() + wait;
     let Admitted { id, status } = hand_in_one(&api, fields.text("tx")?).await?;
     // What was let in just now stands in no block yet.
-    let mut is_known = status != Status::Pending;
+    let mut is_known = status != Status::Pending && api.backend.locate(&id).is_some();
     loop {
         if is_known {
             let reader = Arc::clone(&api);
             match blocking(move || receipt_of(&reader, &id, false)).await {
-                // Between leaving the mempool and standing in a durable block a transaction is neither.
-                Err(e) if matches!(e.code, vostro_api::code::PENDING | vostro_api::code::NOT_FOUND) => {}
+                // It stands in a block that cannot be read now.
+                Err(e) if matches!(e.code, vostro_api::code::PENDING | vostro_api::code::NOT_FOUND) => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
                 answer => return answer,
             }
         }

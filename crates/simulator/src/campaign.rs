@@ -36,6 +36,8 @@ pub struct Summary {
     pub falsified: u64,
     /// Proposals sent short.
     pub short: u64,
+    /// Short proposals that were put together in the last life of each machine.
+    pub put_together: u64,
     /// Questions for what a short proposal names.
     pub asked: u64,
     /// Contradictions proved.
@@ -67,6 +69,7 @@ impl Summary {
         self.requests += figures.requests;
         self.falsified += figures.falsified;
         self.short += figures.short;
+        self.put_together += figures.put_together;
         self.asked += figures.asked;
         self.accused += outcome.accused as u64;
         self.messages += figures.messages;

@@ -265,7 +265,7 @@ pub fn simulate(settings: &Settings) -> Result<Outcome, Box<Failure>> {
                 recovered_ms,
                 bound_ms,
                 virtual_ms: world.now,
-                figures: world.figures,
+                figures: Figures { put_together: world.put_together(), ..world.figures },
                 trace_hash: world.trace.hash(),
                 lines,
             })

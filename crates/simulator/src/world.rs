@@ -77,6 +77,8 @@ pub struct Figures {
     pub falsified: u64,
     /// Proposals that honest primaries sent short, once for each validator that was answered.
     pub short: u64,
+    /// Short proposals that were put together in the last life of each machine.
+    pub put_together: u64,
     /// Questions for what a short proposal names.
     pub asked: u64,
 }
@@ -219,6 +221,12 @@ impl World {
     /// The machines that keep the protocol.
     pub fn honest(&self) -> Vec<usize> {
         (0..self.machines.len()).filter(|at| self.machines[*at].kind.is_honest()).collect()
+    }
+
+    /// Short proposals that machines put together since they were started last.
+    pub fn put_together(&self) -> u64 {
+        let running = self.machines.iter().filter_map(|machine| machine.running.as_ref());
+        running.map(|running| running.engine.snapshot().put_together).sum()
     }
 
     /// Who is guilty of the fork that was found, by what honest validators heard; `None` without a fork.

@@ -22,7 +22,7 @@ fn every_property_holds_in_every_weather() {
     // The runs must have met what they are about.
     assert!(sum.blocks > 10 * seeds && sum.applied > 20 * seeds && sum.transactions > sum.applied);
     assert!(seeds < 100 || (sum.crashes > seeds && sum.view_changes > seeds && sum.falsified > seeds));
-    assert!(seeds < 100 || (sum.short > seeds && sum.asked > seeds));
+    assert!(seeds < 100 || (sum.short > seeds && sum.asked > seeds && sum.put_together > seeds));
     let others = ["batch", "replayed", "deadline", "window deadline", "campaign deadline", "proposal due"];
     let never: Vec<_> = ACTIONS.iter().chain(&others).filter(|name| !sum.effects.contains_key(*name)).collect();
     assert!(seeds < 200 || never.is_empty(), "these took effect in no seed: {never:?}");

@@ -9,18 +9,23 @@
 //!                                  └ no ─▶ Ask, once a Short ─▶ primary ─▶ Short with what was asked for, once a validator
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use vostro_consensus::{Message, MessageError, Part, Signed, To};
 use vostro_types::{Block, BlockId, Height, TxId, ValidatorIndex, VerifiedTransaction, View};
 
-use crate::packet::{Ask, Named, Packet, Short};
+use crate::packet::{Ask, Named, Packet, PacketError, Short};
 
 use super::{Action, Engine};
 
 /// What waited so long for a block at its primary is taken to have come to the others. Milliseconds.
 pub const HELD_AFTER_MS: u64 = 50;
+/// Short proposals of one primary and height that may fail to be put together here before no more are looked at.
+const MAX_FAILED: u8 = 4;
+
+/// Short proposals that could not be put together, by primary and height: of the height that is being decided and the next one.
+pub(super) type Failed = BTreeMap<(ValidatorIndex, Height), u8>;
 
 /// The proposal that this node sent short.
 #[derive(Debug)]
@@ -84,12 +89,15 @@ impl Engine {
 
     /// Puts a short proposal together, or asks for what is missing.
     pub(super) fn short(&mut self, from: Option<ValidatorIndex>, short: Short, actions: &mut Vec<Action>) {
-        if self.replica.ignores(self.now, short.proposal()) {
+        let (primary, at) =
+            (short.proposal().sender, (short.proposal().message.height(), short.proposal().message.view()));
+        // Nobody passes short proposals on, and those of other heights are of no use.
+        let is_of_use = from == Some(primary) && self.may_put_together(primary, at.0);
+        if !is_of_use || self.replica.ignores(self.now, short.proposal()) {
             self.figures.ignored_messages += 1;
             return;
         }
         let (proposal, named) = short.into_parts();
-        // Without the signature anybody could have it asked about.
         let proposal = match proposal.authenticate(&self.chain, &self.validators) {
             Ok(proposal) => proposal,
             Err(error) => return self.refuse(from, &error, actions),
@@ -99,35 +107,57 @@ impl Engine {
             Named::Sent(transaction) => Ok(Part::Sent(transaction.clone())),
         };
         let found: Vec<Result<Part, u32>> = (0..).zip(&named).map(find).collect();
-        let missing: Vec<u32> = found.iter().filter_map(|found| found.as_ref().err()).copied().collect();
-        let Message::PrePrepare(p) = &proposal.signed().message else { return };
-        let (primary, at, block) = (proposal.signed().sender, (p.height, p.view), p.block.id());
-        let mut ask = |missing| {
-            self.figures.asked += 1;
-            let bytes = Packet::Ask(Ask::new(at, block, missing)).encode();
-            actions.push(Action::Send { to: To::One(primary), bytes });
-        };
-        if !missing.is_empty() {
-            return ask(missing);
+        let held: Vec<_> = found.iter().map(|part| part.as_ref().ok().and_then(Part::held).cloned()).collect();
+        let bytes: usize = held.iter().flatten().map(|transaction| transaction.size()).sum();
+        if named.len() > self.block_limits.transactions || bytes > self.block_limits.bytes {
+            return self.refuse(from, &PacketError::TooMuch, actions);
         }
-        let parts: Vec<Part> = found.into_iter().flatten().collect();
-        let held = |part: &Part| match part {
-            Part::Held(transaction) => Some(transaction.clone()),
-            Part::Sent(_) => None,
-        };
-        let held = parts.iter().map(held).collect();
-        match proposal.prove_with(parts, &self.chain, &self.validators) {
+        let Message::PrePrepare(p) = &proposal.signed().message else { return };
+        let block = p.block.id();
+        let missing: Vec<u32> = found.iter().filter_map(|part| part.as_ref().err()).copied().collect();
+        if !missing.is_empty() {
+            return self.ask(primary, at, block, missing, actions);
+        }
+        match proposal.prove_with(found.into_iter().flatten().collect(), &self.chain, &self.validators) {
             Ok(message) => {
                 if let Message::PrePrepare(p) = message.message() {
                     self.put_together = Some((p.block.clone(), held));
                 }
+                self.figures.put_together += 1;
                 self.verified(from, message, actions);
             }
             // Another variant of a transaction waits here: the same id, other signatures.
             Err(MessageError::TransactionsRoot { .. }) => {
-                ask((0..).zip(&named).map(|(position, _)| position).collect())
+                let all = (0..).zip(&named).map(|(position, _)| position).collect();
+                self.ask(primary, at, block, all, actions);
             }
             Err(error) => self.refuse(from, &error, actions),
+        }
+    }
+
+    /// Whether one more short proposal of a primary is looked at: of the height that is being decided or the next one, and not
+    /// after many that could not be put together. The whole ones are then waited for.
+    fn may_put_together(&mut self, primary: ValidatorIndex, height: Height) -> bool {
+        let now = self.replica.height();
+        self.failed.retain(|(_, height), _| *height >= now);
+        let failed = self.failed.get(&(primary, height)).copied().unwrap_or_default();
+        (height == now || height == now.next()) && failed < MAX_FAILED
+    }
+
+    /// Asks a primary for transactions of its proposal. Nobody would know whom to answer if an observer asked.
+    fn ask(
+        &mut self,
+        primary: ValidatorIndex,
+        at: (Height, View),
+        block: BlockId,
+        missing: Vec<u32>,
+        actions: &mut Vec<Action>,
+    ) {
+        self.figures.asked += 1;
+        *self.failed.entry((primary, at.0)).or_default() += 1;
+        if self.me().is_some() {
+            let bytes = Packet::Ask(Ask::new(at, block, missing)).encode();
+            actions.push(Action::Send { to: To::One(primary), bytes });
         }
     }
 }

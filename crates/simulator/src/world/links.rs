@@ -60,11 +60,14 @@ impl World {
     pub(super) fn send(&mut self, at: usize, to: To, bytes: Vec<u8>) -> Checked {
         let (signed, is_short) = match Packet::decode(&bytes) {
             Ok(Packet::Message(signed)) => (signed, false),
-            Ok(Packet::Short(_)) => {
+            Ok(Packet::Short(short)) => {
                 let running = self.machines[at].running.as_ref();
                 let Some(whole) = running.and_then(|running| running.engine.offered()) else {
                     return Err(format!("CODEC: {} sends short what it did not propose", self.names[at]));
                 };
+                if short.proposal().signature != whole.signature {
+                    return Err(format!("CODEC: {} sends short another proposal than its last", self.names[at]));
+                }
                 (whole.clone(), true)
             }
             Ok(Packet::Ask(_)) => {
@@ -98,6 +101,7 @@ impl World {
         }
         let receivers = self.receivers(at, to);
         if let Some(habits) = self.habits[at] {
+            let honest = signed.encode();
             for other in receivers {
                 let liar = Liar {
                     key: &self.keys[usize::from(self.machines[at].validator.0)],
@@ -109,7 +113,7 @@ impl World {
                     blocks: &self.blocks,
                 };
                 for (falsified, late) in liar.speak(&signed, other, &mut self.dice).messages {
-                    self.figures.falsified += u64::from(falsified != bytes);
+                    self.figures.falsified += u64::from(falsified != honest);
                     let read = Packet::decode(&falsified).ok();
                     let said = read.as_ref().and_then(Packet::signed);
                     if let Some(Signed { message: Message::PrePrepare(proposal), .. }) = said {
