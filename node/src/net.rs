@@ -1,5 +1,5 @@
-//! Between the network and the engine: verifies transactions, evidence and answers to catch-up off the runtime's threads, serves
-//! catch-up, passes the rest on.
+//! Between the network and the engine: verifies transactions, evidence and answers to catch-up, all but a few signatures off the
+//! runtime's threads, serves catch-up, passes the rest on.
 //!
 //! Invariant: a batch is forwarded to others only after every signature in it, of transactions and of evidence, verified here.
 

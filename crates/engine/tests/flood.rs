@@ -12,6 +12,7 @@ use std::time::Instant;
 use net::*;
 use vostro_consensus::{MESSAGE_VERSION, Message, PrePrepare, Signed, Status, ViewChange, Vote};
 use vostro_engine::Event;
+use vostro_engine::packet::{Ask, Packet, Short};
 use vostro_types::codec::MAX_MESSAGE;
 use vostro_types::*;
 
@@ -102,6 +103,14 @@ fn pool(net: &Net, height: Height) -> Vec<Vec<u8>> {
         signed(genesis, Message::PrePrepare(PrePrepare { height, view: View(0), block, justification: None }))
     };
     messages.extend((0..8).map(proposal));
+    // Short ones that name what nobody holds, and questions about proposals that nobody made.
+    let short = |i: u64| {
+        let whole = Signed::decode(&proposal(8 + i)).unwrap();
+        Packet::Short(Short::of(&whole, |at| Some(TxId(block(i ^ at as u64).0))).unwrap()).encode()
+    };
+    messages.extend((0..64).map(short));
+    let ask = |i: u64| Packet::Ask(Ask::new((height, View(i % 4)), block(i), (0..40_000).collect())).encode();
+    messages.extend((0..64).map(ask));
     messages.push(vec![0; MAX_MESSAGE + 1]);
     messages
 }
