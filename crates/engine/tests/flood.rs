@@ -112,6 +112,8 @@ fn pool(net: &Net, height: Height) -> Vec<Vec<u8>> {
     let ask = |i: u64| Packet::Ask(Ask::new((height, View(i % 4)), block(i), (0..40_000).collect())).encode();
     messages.extend((0..64).map(ask));
     messages.push(vec![0; MAX_MESSAGE + 1]);
+    // These first: a short flood does not come to the end.
+    messages.rotate_left(POOL);
     messages
 }
 
