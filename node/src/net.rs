@@ -74,8 +74,8 @@ pub async fn tell(engine: &Sender<Msg>, mut msg: Msg) -> bool {
 /// 200 KiB that they sign, of 512 KiB at most.
 const FEW_SIGNATURES: usize = 8;
 
-/// Verifies transactions and evidence: a few at once, more on threads made for work that blocks, as many batches at a time as there are processors; and
-/// beside them the answer to the one request that is under way.
+/// Verifies transactions and evidence: a few at once, more on threads made for work that blocks, as many batches at a time as there
+/// are processors; and beside them the answer to the one request that is under way.
 #[derive(Clone)]
 pub struct Verifier {
     chain: Hash,

@@ -48,7 +48,7 @@ impl RecentBlocks {
     }
 
     /// The block at a height, if it is here.
-    pub fn get(&self, height: Height) -> Option<Arc<StoredBlock>> {
+    fn get(&self, height: Height) -> Option<Arc<StoredBlock>> {
         let mut blocks = self.lock();
         let at = blocks.iter().position(|b| b.block.header.height == height)?;
         let found = blocks.remove(at)?;

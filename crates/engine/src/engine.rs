@@ -32,7 +32,7 @@ use crate::wire::{GossipBatch, MAX_BATCH_BYTES, batches};
 
 use admission::{Source, Standing};
 use answers::Fetches;
-use proposals::{Failed, Offered, PutTogether};
+use proposals::{Failed, Offered};
 
 pub use answers::{AnswerEnd, Fetched, MAX_FETCHED_BYTES, check_answer};
 pub use events::{Action, Admission, Committed, Event, Missing, Refusal};
@@ -85,6 +85,9 @@ struct Layer {
     changes: Arc<Changes>,
     bytes: usize,
 }
+
+/// The last block that was put together or fetched here, until it is executed; and those of its transactions that are verified.
+type AtHand = (Arc<Block>, Vec<Option<Arc<VerifiedTransaction>>>);
 
 /// What a node starts from.
 pub struct Boot {
@@ -167,8 +170,7 @@ pub struct Engine {
     held_after_ms: u64,
     /// The last proposal that went out short.
     offered: Option<Offered>,
-    /// The last one that was put together here, until it is executed.
-    put_together: Option<PutTogether>,
+    at_hand: Option<AtHand>,
     failed: Failed,
     next_deadline: Option<Time>,
     demanded: bool,
@@ -216,7 +218,7 @@ impl Engine {
             candidates: Candidates::default(),
             held_after_ms: limits.held_after_ms,
             offered: None,
-            put_together: None,
+            at_hand: None,
             failed: Failed::new(),
             next_deadline: None,
             demanded: false,
@@ -522,9 +524,7 @@ impl Engine {
         self.gossip.begun(self.now);
         if !self.candidates.contains(&id) {
             let limits = self.block_limits;
-            let held = self.put_together.take_if(|(known, _)| Arc::ptr_eq(known, &block));
-            let held = held.map(|(_, held)| held).unwrap_or_default();
-            let known = Known { held, pool: Some(&self.mempool) };
+            let known = Known { held: self.take_at_hand(&block), pool: Some(&self.mempool) };
             match self.with_parent(|parent| validate(parent, block, known, limits)) {
                 Ok(candidate) => self.candidates.keep(id, candidate),
                 Err(invalid) => {
@@ -536,16 +536,21 @@ impl Engine {
         Input::Executed { block: id, valid: true }
     }
 
+    /// The transactions of a block that are at hand, each in its place; none if it is not the last one that was.
+    fn take_at_hand(&mut self, block: &Arc<Block>) -> Vec<Option<Arc<VerifiedTransaction>>> {
+        let taken = self.at_hand.take_if(|(known, _)| Arc::ptr_eq(known, block));
+        taken.map(|(_, held)| held).unwrap_or_default()
+    }
+
     /// Makes a decided block the tip. False if the node must stop.
     fn commit(&mut self, decided: DecidedBlock, actions: &mut Vec<Action>) -> bool {
         let (block, certificate) = decided.into_parts();
         let id = certificate.block;
         let candidate = self.candidates.decide(&id);
-        let (limits, checked) = (self.block_limits, self.fetches.take_checked(&block));
+        let (limits, held) = (self.block_limits, self.take_at_hand(&block));
         let executed = match candidate {
             Some(candidate) => Ok(candidate),
             None => {
-                let held = checked.unwrap_or_default().into_iter().map(Some).collect();
                 let known = Known { held, pool: Some(&self.mempool) };
                 self.with_parent(|parent| validate(parent, block, known, limits))
             }

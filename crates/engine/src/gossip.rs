@@ -63,21 +63,7 @@ impl Gossip {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use vostro_types::transaction::{BODY_VERSION, Confirm, OrderKey};
-    use vostro_types::{AccountId, Action, Body, Hash, Label, Payload, SecretKey};
-
-    fn transaction(salt: u64) -> Arc<VerifiedTransaction> {
-        let order = OrderKey { platform: AccountId([1; 32]), order_id: Label::new("o").unwrap() };
-        let body = Body {
-            version: BODY_VERSION,
-            sender: AccountId([2; 32]),
-            valid_until: Time(1000),
-            salt,
-            payload: Payload::One(Action::Confirm(Confirm { order })),
-        };
-        let chain = Hash([3; 32]);
-        Arc::new(body.sign(&chain, &[&SecretKey::from_seed([1; 32])]).verify(&chain).unwrap())
-    }
+    use crate::mempool::tests::transaction;
 
     /// One whose last block took so long and that sent its last batch at 1,000.
     fn after_a_block_of(millis: u64) -> Gossip {
@@ -85,7 +71,7 @@ mod tests {
         gossip.begun(Time(500));
         gossip.begun(Time(501));
         gossip.decided(Time(500 + millis));
-        gossip.push([transaction(0)]);
+        gossip.push([transaction(0, 1000)]);
         assert_eq!(gossip.take(Time(1000)).len(), 1);
         gossip
     }
@@ -95,7 +81,7 @@ mod tests {
         for took in [0, 3, 200] {
             let mut gossip = after_a_block_of(took);
             assert_eq!((gossip.due(), gossip.take(Time(2000)).len()), (None, 0));
-            gossip.push([transaction(1)]);
+            gossip.push([transaction(1, 1000)]);
             assert_eq!(gossip.take(Time(1000 + MAX_PAUSE_MS)).len(), 1, "after a block of {took} ms");
         }
     }
@@ -104,10 +90,10 @@ mod tests {
     fn where_blocks_take_long_what_comes_soon_goes_together() {
         let pause_of = |took| {
             let mut gossip = after_a_block_of(took);
-            gossip.push([transaction(1)]);
+            gossip.push([transaction(1, 1000)]);
             let due = gossip.due().unwrap();
             assert!(due == Time(1000) || gossip.take(due.minus(1)).is_empty());
-            gossip.push([transaction(2)]);
+            gossip.push([transaction(2, 1000)]);
             assert_eq!(gossip.take(due).len(), 2);
             assert_eq!(gossip.due(), None);
             due.since(Time(1000))
@@ -118,7 +104,7 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_keeps_nothing_back() {
         let mut gossip = after_a_block_of(80);
-        gossip.push([transaction(1)]);
+        gossip.push([transaction(1, 1000)]);
         assert_eq!(gossip.take(Time(10)).len(), 1);
     }
 }

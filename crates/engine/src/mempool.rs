@@ -213,14 +213,14 @@ impl Mempool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use vostro_types::codec::encode;
     use vostro_types::transaction::{BODY_VERSION, Confirm, OrderKey};
     use vostro_types::{Action, Body, Hash, Label, Payload, SecretKey};
 
-    fn transaction(salt: u64, valid_until: u64) -> Arc<VerifiedTransaction> {
+    pub(crate) fn transaction(salt: u64, valid_until: u64) -> Arc<VerifiedTransaction> {
         let order = OrderKey { platform: AccountId([1; 32]), order_id: Label::new("o").unwrap() };
         let body = Body {
             version: BODY_VERSION,

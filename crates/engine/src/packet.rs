@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use bincode::{Decode, Encode};
-use vostro_consensus::{MESSAGE_VERSION, Message, MessageError, Signed};
+use vostro_consensus::{MESSAGE_VERSION, Message, MessageError, PrePrepare, Signed};
 use vostro_types::codec::{CodecError, MAX_BLOCK, MAX_MESSAGE, decode, encode};
-use vostro_types::{BlockId, Height, Transaction, TxId, View};
+use vostro_types::{Block, BlockId, Height, Transaction, TxId, View};
 
 /// First byte of a [`Short`]; that of a whole message is [`MESSAGE_VERSION`].
 pub const SHORT_LAYOUT: u8 = 0x81;
@@ -83,17 +83,9 @@ impl Short {
             name(at).map_or_else(|| Named::Sent(transaction.clone()), Named::Held)
         };
         let transactions: Vec<Named> = whole.block.transactions.iter().enumerate().map(named).collect();
-        let block = vostro_types::Block {
-            header: whole.block.header.clone(),
-            transactions: Vec::new(),
-            evidence: whole.block.evidence.clone(),
-        };
-        let message = Message::PrePrepare(vostro_consensus::PrePrepare {
-            height: whole.height,
-            view: whole.view,
-            block: Arc::new(block),
-            justification: whole.justification.clone(),
-        });
+        let (header, evidence) = (whole.block.header.clone(), whole.block.evidence.clone());
+        let block = Arc::new(Block { header, transactions: Vec::new(), evidence });
+        let message = Message::PrePrepare(PrePrepare { block, ..whole.clone() });
         let short = Short { layout: SHORT_LAYOUT, proposal: Signed { message, ..*proposal }, transactions };
         short.is_short().then_some(short)
     }

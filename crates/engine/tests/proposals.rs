@@ -81,6 +81,31 @@ fn id(net: &Net, transaction: &Transaction) -> TxId {
     transaction.body.id(&net.genesis.hash())
 }
 
+/// The short proposal that its primary sent in a network of its own, where the others held nothing; and its transaction.
+fn some_short() -> (usize, Short, Transaction) {
+    let mut net = hasty();
+    net.gossip = false;
+    let leader = primary(&net, NEXT);
+    let transaction = net.transfer(201, 202, 1, 1);
+    hold(&mut net, leader, [&transaction]);
+    net.run(10);
+    let short = net.said.iter().find_map(|(_, _, packet)| match packet {
+        Packet::Short(short) => Some(short.clone()),
+        _ => None,
+    });
+    (leader, short.unwrap(), transaction)
+}
+
+/// What a node does when a validator's connection brings a packet.
+fn say(net: &mut Net, to: usize, from: usize, packet: &Packet) -> Vec<Action> {
+    let event = Event::Message { from: Some(ValidatorIndex(from as u16)), bytes: packet.encode() };
+    net.engines[to].as_mut().unwrap().step(Time(net.now), event)
+}
+
+fn sends(actions: &[Action]) -> usize {
+    actions.iter().filter(|action| matches!(action, Action::Send { .. })).count()
+}
+
 #[test]
 fn what_everybody_holds_is_named_and_the_block_is_decided() {
     let mut net = hasty();
@@ -201,7 +226,7 @@ fn a_question_is_answered_once_and_to_validators_only() {
         let bytes = Packet::Ask(ask.clone()).encode();
         let event = Event::Message { from: from.map(ValidatorIndex), bytes };
         let actions = net.engines[leader].as_mut().unwrap().step(Time(net.now), event);
-        actions.iter().filter(|action| matches!(action, Action::Send { .. })).count()
+        sends(&actions)
     };
     let ask = Ask::new((Height(NEXT), View(0)), block, vec![0]);
     let other = (leader as u16 + 1) % 4;
@@ -220,23 +245,9 @@ fn a_question_is_answered_once_and_to_validators_only() {
 
 #[test]
 fn a_proposal_that_its_primary_did_not_sign_is_asked_about_by_nobody() {
-    let mut net = hasty();
-    net.gossip = false;
-    let leader = primary(&net, NEXT);
-    let transaction = net.transfer(201, 202, 1, 1);
-    hold(&mut net, leader, [&transaction]);
-    net.run(10);
-    let short = net.said.iter().find_map(|(_, _, packet)| match packet {
-        Packet::Short(short) => Some(short.clone()),
-        _ => None,
-    });
-    let short = short.unwrap();
+    let (leader, short, transaction) = some_short();
     let mut fresh = hasty();
     let other = (leader + 1) % 4;
-    let say = |net: &mut Net, packet: Packet| {
-        let event = Event::Message { from: Some(ValidatorIndex(leader as u16)), bytes: packet.encode() };
-        net.engines[other].as_mut().unwrap().step(Time(net.now), event)
-    };
     let (mut forged, names) = short.clone().into_parts();
     forged.signature.0[3] ^= 1;
     let id = match &names[0] {
@@ -246,37 +257,12 @@ fn a_proposal_that_its_primary_did_not_sign_is_asked_about_by_nobody() {
     let Message::PrePrepare(p) = &mut forged.message else { panic!("{forged:?}") };
     Arc::make_mut(&mut p.block).transactions = vec![Arc::new(transaction)];
     let forged = Short::of(&forged, |_| Some(id)).unwrap();
-    let actions = say(&mut fresh, Packet::Short(forged));
+    let actions = say(&mut fresh, other, leader, &Packet::Short(forged));
     assert!(actions.iter().any(|action| matches!(action, Action::Penalise { .. })), "{actions:?}");
-    assert!(!actions.iter().any(|action| matches!(action, Action::Send { .. })), "{actions:?}");
-    let actions = say(&mut fresh, Packet::Short(short));
+    assert_eq!(sends(&actions), 0, "{actions:?}");
+    let actions = say(&mut fresh, other, leader, &Packet::Short(short));
     let sent: Vec<_> = actions.iter().filter(|action| matches!(action, Action::Send { .. })).collect();
     assert!(matches!(sent[..], [Action::Send { to: To::One(to), .. }] if usize::from(to.0) == leader), "{sent:?}");
-}
-
-/// The short proposal that its primary sent in a network of its own, where the others held nothing; and its transaction.
-fn some_short() -> (usize, Short, Transaction) {
-    let mut net = hasty();
-    net.gossip = false;
-    let leader = primary(&net, NEXT);
-    let transaction = net.transfer(201, 202, 1, 1);
-    hold(&mut net, leader, [&transaction]);
-    net.run(10);
-    let short = net.said.iter().find_map(|(_, _, packet)| match packet {
-        Packet::Short(short) => Some(short.clone()),
-        _ => None,
-    });
-    (leader, short.unwrap(), transaction)
-}
-
-/// What a node does when a validator's connection brings a packet.
-fn say(net: &mut Net, to: usize, from: usize, packet: &Packet) -> Vec<Action> {
-    let event = Event::Message { from: Some(ValidatorIndex(from as u16)), bytes: packet.encode() };
-    net.engines[to].as_mut().unwrap().step(Time(net.now), event)
-}
-
-fn sends(actions: &[Action]) -> usize {
-    actions.iter().filter(|action| matches!(action, Action::Send { .. })).count()
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use vostro_consensus::{DecidedBlock, Input};
 use vostro_types::codec::encode;
 use vostro_types::transaction::verify_all;
-use vostro_types::{Block, Hash, Height, ValidatorIndex, ValidatorSet, VerifiedTransaction};
+use vostro_types::{Hash, Height, ValidatorIndex, ValidatorSet, VerifiedTransaction};
 
 use crate::sync::Outcome as SyncOutcome;
 use crate::wire::{MAX_SYNC_BLOCKS, MAX_SYNC_BYTES, SyncResponse};
@@ -100,14 +100,12 @@ pub(super) struct Fetches {
     waiting: VecDeque<Fetched>,
     bytes: usize,
     limit: usize,
-    /// The block that is being decided, with its transactions.
-    checked: Option<(Arc<Block>, Vec<Arc<VerifiedTransaction>>)>,
 }
 
 impl Fetches {
     /// None; more are asked for while fewer than `limit` bytes wait.
     pub(super) fn new(limit: usize) -> Self {
-        Fetches { waiting: VecDeque::new(), bytes: 0, limit, checked: None }
+        Fetches { waiting: VecDeque::new(), bytes: 0, limit }
     }
 
     /// Whether more may be asked for.
@@ -136,11 +134,6 @@ impl Fetches {
             self.bytes = 0;
         }
         self.pop()
-    }
-
-    /// The transactions of `block`, if it is the one that is being decided.
-    pub(super) fn take_checked(&mut self, block: &Arc<Block>) -> Option<Vec<Arc<VerifiedTransaction>>> {
-        self.checked.take_if(|(checked, _)| Arc::ptr_eq(checked, block)).map(|(_, transactions)| transactions)
     }
 }
 
@@ -182,9 +175,10 @@ impl Engine {
             return;
         }
         let Some(Fetched { decided, transactions, .. }) = self.fetches.after(self.tip.1) else { return };
-        self.fetches.checked = transactions.map(|list| (decided.block().clone(), list));
+        if let Some(transactions) = transactions {
+            self.at_hand = Some((decided.block().clone(), transactions.into_iter().map(Some).collect()));
+        }
         self.input(Input::Synced(decided), actions);
-        self.fetches.checked = None;
     }
 
     /// Whether a fetched block can be decided now.

@@ -10,10 +10,9 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use vostro_consensus::{Message, MessageError, Part, Signed, To};
-use vostro_types::{Block, BlockId, Height, TxId, ValidatorIndex, VerifiedTransaction, View};
+use vostro_types::{BlockId, Height, TxId, ValidatorIndex, View};
 
 use crate::packet::{Ask, Named, Packet, PacketError, Short};
 
@@ -44,9 +43,6 @@ impl Offered {
         &self.proposal
     }
 }
-
-/// A block that was put together here, and those of its transactions that were here before.
-pub(super) type PutTogether = (Arc<Block>, Vec<Option<Arc<VerifiedTransaction>>>);
 
 impl Engine {
     /// The bytes of a message as it is sent: short if it is a proposal of this node that it says for the first time, and some of its
@@ -121,7 +117,7 @@ impl Engine {
         match proposal.prove_with(found.into_iter().flatten().collect(), &self.chain, &self.validators) {
             Ok(message) => {
                 if let Message::PrePrepare(p) = message.message() {
-                    self.put_together = Some((p.block.clone(), held));
+                    self.at_hand = Some((p.block.clone(), held));
                 }
                 self.figures.put_together += 1;
                 self.verified(from, message, actions);
