@@ -10,7 +10,7 @@ mod points;
 mod signature;
 mod verdicts;
 
-pub use hash::{Domain, Hash, HashParseError, Hasher, hash, sha256};
+pub use hash::{Domain, Hash, HashParseError, Hasher, hash, hash_pair, sha256};
 pub use key::{KeyError, PublicKey, SecretKey};
 pub use points::MAX_KNOWN_KEYS;
 pub use signature::{Batch, Signature, SignatureInvalid, verify};

@@ -5,7 +5,7 @@
 
 use bincode::{Decode, Encode};
 
-use crate::hash::{Domain, Hash, hash};
+use crate::hash::{Domain, Hash, hash, hash_pair};
 
 /// Longest path a proof may have: lists are shorter than 2^32.
 pub const MAX_PATH: usize = 32;
@@ -27,7 +27,7 @@ pub fn leaf(bytes: &[u8]) -> Hash {
 }
 
 fn node(left: &Hash, right: &Hash) -> Hash {
-    hash(Domain::ListNode, &[&left.0, &right.0])
+    hash_pair(Domain::ListNode, left, right)
 }
 
 fn seal(length: u32, tree: &Hash) -> Hash {

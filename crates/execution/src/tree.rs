@@ -14,11 +14,15 @@
 //! on the path its own key spells, hence a place on a key's path that is empty or held by another leaf shows that the
 //! key is absent.
 
+mod cells;
+
+use std::fmt;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use vostro_crypto::{Domain, Hash, hash, sha256};
+use vostro_crypto::{Domain, Hash, hash, hash_pair};
 
+use self::cells::{Cells, Draft, Held, Memory, Place};
 use crate::proof::{OtherLeaf, Proof};
 
 /// Bits of a key, hence the greatest depth of a leaf and of the recursions below.
@@ -34,25 +38,12 @@ pub fn value_hash(value: &[u8]) -> Hash {
     hash(Domain::StateValue, &[value])
 }
 
-const TAG: usize = Domain::StateNode.tag().len();
-const _: () = assert!(Domain::StateLeaf.tag().len() == TAG, "leaf and node inputs have one length");
-
-/// `hash(domain, [a, b])` over one contiguous input, which is where an update spends its time.
-fn pair(domain: Domain, a: &Hash, b: &Hash) -> Hash {
-    let mut input = [0; 1 + TAG + 64];
-    input[0] = TAG as u8;
-    input[1..=TAG].copy_from_slice(domain.tag().as_bytes());
-    input[1 + TAG..33 + TAG].copy_from_slice(&a.0);
-    input[33 + TAG..].copy_from_slice(&b.0);
-    sha256(&input)
-}
-
 pub(crate) fn leaf_hash(key: &Hash, value: &Hash) -> Hash {
-    pair(Domain::StateLeaf, key, value)
+    hash_pair(Domain::StateLeaf, key, value)
 }
 
 pub(crate) fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    pair(Domain::StateNode, left, right)
+    hash_pair(Domain::StateNode, left, right)
 }
 
 /// The key's bit at `depth`, the first bit of the first byte being at depth 0. `true` goes right.
@@ -60,218 +51,220 @@ pub(crate) fn bit(key: &Hash, depth: usize) -> bool {
     key.0[depth / 8] >> (7 - depth % 8) & 1 == 1
 }
 
-/// Most leaves that a subtree keeps in one piece of memory, of which a change makes a new one and hashes it again. With twice
-/// as many a leaf takes a sixth less memory and an update a fifth more time. It does not show in the root.
-const MAX_BUCKET: usize = 4;
-
 /// A tree is built from scratch in parts, by so many first bits of the key: those of a byte.
 const PART_BITS: usize = 8;
 
-/// An update fetches the paths of so many changes at once: what they touch stays in a processor's nearest caches.
+/// An update reads the paths of so many changes at once: what they touch stays in a processor's nearest caches.
 const FETCHED: usize = 16;
-
-#[derive(Clone, Copy, Debug)]
-struct Leaf {
-    key: Hash,
-    value: Hash,
-    hash: Hash,
-}
-
-impl Leaf {
-    fn new(key: Hash, value: Hash) -> Leaf {
-        Leaf { key, value, hash: leaf_hash(&key, &value) }
-    }
-
-    fn put((key, value): &Change) -> Option<Leaf> {
-        value.map(|value| Leaf::new(*key, value))
-    }
-}
 
 /// Splits what is sorted by key at the first key whose bit at `depth` is set.
 fn split<T>(sorted: &[T], depth: usize, key: impl Fn(&T) -> &Hash) -> (&[T], &[T]) {
     sorted.split_at(sorted.partition_point(|item| !bit(key(item), depth)))
 }
 
-/// The hash of the subtree at `depth` over sorted, distinct leaves.
-fn hash_of(depth: usize, leaves: &[Leaf]) -> Hash {
-    match leaves {
-        [] => Hash::ZERO,
-        [only] => only.hash,
-        _ => {
-            let (left, right) = split(leaves, depth, |leaf| &leaf.key);
-            node_hash(&hash_of(depth + 1, left), &hash_of(depth + 1, right))
-        }
-    }
-}
-
-/// A subtree as its parent holds it: the hash stands here, so rehashing a path reads no sibling's memory.
-#[derive(Clone, Debug)]
-struct Link {
+/// A subtree: what its parent knows of it.
+#[derive(Clone, Copy, Debug)]
+struct Subtree {
     hash: Hash,
-    node: Node,
+    place: Place,
 }
 
-#[derive(Clone, Debug)]
-enum Node {
-    /// At most [`MAX_BUCKET`] leaves, sorted by key; the empty subtree has none.
-    Bucket(Option<Arc<[Leaf]>>),
-    /// More than [`MAX_BUCKET`] leaves below two children.
-    Inner(Arc<[Link; 2]>),
+impl Subtree {
+    const EMPTY: Subtree = Subtree { hash: Hash::ZERO, place: Place::Empty };
 }
 
-impl Node {
-    /// Reads how many hold the node, which lies in its memory: those who share it are going to count themselves there.
-    fn touch(&self) {
-        black_box(match self {
-            Node::Bucket(leaves) => leaves.as_ref().map_or(0, Arc::strong_count),
-            Node::Inner(children) => Arc::strong_count(children),
-        });
-    }
+/// Makes a version of a tree out of another one.
+struct Maker<'m> {
+    draft: Draft<'m>,
+    /// Leaves that came less leaves that went.
+    grown: isize,
 }
 
-impl Link {
-    const EMPTY: Link = Link { hash: Hash::ZERO, node: Node::Bucket(None) };
-
-    fn bucket(hash: Hash, leaves: &[Leaf]) -> Link {
-        Link { hash, node: Node::Bucket((!leaves.is_empty()).then(|| Arc::from(leaves))) }
+impl Maker<'_> {
+    fn leaf(&mut self, key: Hash, value: Hash) -> Subtree {
+        self.grown += 1;
+        let cell = self.draft.add([key, value], [Place::Empty; 2]);
+        Subtree { hash: leaf_hash(&key, &value), place: Place::Leaf(cell) }
     }
 
-    /// The leaves, if they are few enough to be in one bucket.
-    fn leaves(&self) -> Option<&[Leaf]> {
-        match &self.node {
-            Node::Bucket(leaves) => Some(leaves.as_deref().unwrap_or_default()),
-            Node::Inner(_) => None,
-        }
+    /// The leaf at `cell` is not part of the new version.
+    fn drop_leaf(&mut self, cell: u32) {
+        self.grown -= 1;
+        self.draft.free(cell);
     }
 
-    /// The subtree over two children. What is small enough becomes one bucket and a lone leaf stands for the whole,
-    /// which keeps shape and root canonical after deletions.
-    fn join(left: Link, right: Link) -> Link {
-        if let (Some(l), Some(r)) = (left.leaves(), right.leaves())
-            && l.len() + r.len() <= MAX_BUCKET
-        {
-            return match (l, r) {
-                ([], [] | [_]) => right,
-                ([_], []) => left,
-                _ => Link::bucket(node_hash(&left.hash, &right.hash), &[l, r].concat()),
-            };
-        }
-        Link { hash: node_hash(&left.hash, &right.hash), node: Node::Inner(Arc::new([left, right])) }
-    }
-
-    /// The subtree at `depth` over sorted, distinct leaves.
-    fn build(depth: usize, leaves: &[Leaf]) -> Link {
-        if leaves.len() <= MAX_BUCKET {
-            return Link::bucket(hash_of(depth, leaves), leaves);
-        }
-        let (left, right) = split(leaves, depth, |leaf| &leaf.key);
-        Link::join(Link::build(depth + 1, left), Link::build(depth + 1, right))
-    }
-
-    /// Reads what an update of this subtree, which is at `depth`, is going to read. It goes down all paths at once, a level at a
-    /// time: no path waits for the memory of another one, as those of an update do, which meets them one after the other. Of more
-    /// than [`FETCHED`] changes the update itself goes further down first.
-    fn fetch(&self, mut depth: usize, changes: &[Change]) {
-        if changes.len() > FETCHED {
-            return;
-        }
-        let mut paths = [self; FETCHED];
-        let paths = &mut paths[..changes.len()];
-        let mut deeper = true;
-        while deeper {
-            deeper = false;
-            for (link, (key, _)) in paths.iter_mut().zip(changes) {
-                if let Node::Inner(children) = &link.node {
-                    let side = usize::from(bit(key, depth));
-                    children[1 - side].node.touch();
-                    *link = &children[side];
-                    deeper = true;
-                }
+    /// The subtree over two others. A lone leaf stands for the whole, which keeps shape and root canonical after deletions.
+    /// Two subtrees and more stand below a node, which is in `cell` if there is one already; that is free otherwise.
+    fn join(&mut self, cell: Option<u32>, left: Subtree, right: Subtree) -> Subtree {
+        let whole = match (left.place, right.place) {
+            (Place::Empty, Place::Empty | Place::Leaf(_)) => right,
+            (Place::Leaf(_), Place::Empty) => left,
+            _ => {
+                let (pair, children) = ([left.hash, right.hash], [left.place, right.place]);
+                let place = match cell {
+                    Some(cell) => {
+                        self.draft.write(cell, pair, children);
+                        cell
+                    }
+                    None => self.draft.add(pair, children),
+                };
+                return Subtree { hash: node_hash(&left.hash, &right.hash), place: Place::Node(place) };
             }
-            depth += 1;
+        };
+        if let Some(cell) = cell {
+            self.draft.free(cell);
         }
-        for link in paths {
-            if let Some([first, .., last]) = link.leaves() {
-                black_box((first.key.0[0], last.hash.0[31]));
+        whole
+    }
+
+    /// The subtree at `depth` over leaves that are sorted by key and distinct.
+    fn build(&mut self, depth: usize, leaves: &[(Hash, Subtree)]) -> Subtree {
+        match leaves {
+            [] => Subtree::EMPTY,
+            [(_, only)] => *only,
+            _ => {
+                let (left, right) = split(leaves, depth, |(key, _)| key);
+                let left = self.build(depth + 1, left);
+                let right = self.build(depth + 1, right);
+                self.join(None, left, right)
             }
         }
     }
 
     /// The subtree at `depth` over all keys of `parts`, a part for each byte that keys begin with; takes them.
-    fn of_parts(depth: usize, parts: &mut [Vec<(Hash, Hash)>]) -> Link {
+    fn of_parts(&mut self, depth: usize, parts: &mut [Vec<(Hash, Hash)>]) -> Subtree {
         if let [part] = parts {
             let mut part = std::mem::take(part);
             part.sort_unstable_by_key(|(key, _)| *key);
-            debug_assert!(part.is_sorted_by(|a, b| a.0 < b.0), "keys are distinct");
-            let leaves: Vec<Leaf> = part.into_iter().map(|(key, value)| Leaf::new(key, value)).collect();
-            return Link::build(depth, &leaves);
+            assert!(part.is_sorted_by(|a, b| a.0 < b.0), "keys are distinct");
+            return self.of_sorted(depth, &part);
         }
         let (left, right) = parts.split_at_mut(parts.len() / 2);
-        Link::join(Link::of_parts(depth + 1, left), Link::of_parts(depth + 1, right))
+        let left = self.of_parts(depth + 1, left);
+        let right = self.of_parts(depth + 1, right);
+        self.join(None, left, right)
     }
 
-    /// This subtree, which is at `depth`, after `changes`, which are sorted, distinct and belong below it. `grown`
-    /// counts leaves that came less leaves that went.
-    fn update(&self, depth: usize, changes: &[Change], grown: &mut isize) -> Link {
-        if changes.is_empty() {
-            return self.clone();
-        }
-        match &self.node {
-            Node::Bucket(old) => {
-                let old = old.as_deref().unwrap_or_default();
-                let new = merge(old, changes);
-                *grown += new.len() as isize - old.len() as isize;
-                Link::build(depth, &new)
+    /// The subtree at `depth` over sorted, distinct keys and their values.
+    fn of_sorted(&mut self, depth: usize, entries: &[(Hash, Hash)]) -> Subtree {
+        match entries {
+            [] => Subtree::EMPTY,
+            [(key, value)] => self.leaf(*key, *value),
+            _ => {
+                let (left, right) = split(entries, depth, |(key, _)| key);
+                let left = self.of_sorted(depth + 1, left);
+                let right = self.of_sorted(depth + 1, right);
+                self.join(None, left, right)
             }
-            Node::Inner(children) => {
-                let (left, right) = split(changes, depth, |(key, _)| key);
+        }
+    }
+
+    /// The subtree `at`, which is at `depth`, after `changes`, which are sorted, distinct and belong below it. Without a
+    /// difference it is `at` itself.
+    fn update(&mut self, at: Subtree, depth: usize, changes: &[Change]) -> Subtree {
+        match at.place {
+            _ if changes.is_empty() => at,
+            Place::Node(cell) => {
+                let [left, right] = children(self.draft.cells(), cell);
+                let (to_left, to_right) = split(changes, depth, |(key, _)| key);
                 if changes.len() > FETCHED {
-                    children[0].fetch(depth + 1, left);
-                    children[1].fetch(depth + 1, right);
+                    fetch(self.draft.cells(), left.place, depth + 1, to_left);
+                    fetch(self.draft.cells(), right.place, depth + 1, to_right);
                 }
-                let left = children[0].update(depth + 1, left, grown);
-                let right = children[1].update(depth + 1, right, grown);
-                if left.hash == children[0].hash && right.hash == children[1].hash {
-                    self.clone()
-                } else {
-                    Link::join(left, right)
+                let new_left = self.update(left, depth + 1, to_left);
+                let new_right = self.update(right, depth + 1, to_right);
+                if new_left.hash == left.hash && new_right.hash == right.hash {
+                    return at;
+                }
+                self.join(Some(cell), new_left, new_right)
+            }
+            Place::Leaf(cell) => {
+                let [key, value] = *self.draft.cells().pair(cell);
+                match changes {
+                    [(same, new)] if *same == key => match *new {
+                        Some(new) if new == value => at,
+                        Some(new) => {
+                            self.draft.write(cell, [key, new], [Place::Empty; 2]);
+                            Subtree { hash: leaf_hash(&key, &new), place: at.place }
+                        }
+                        None => {
+                            self.drop_leaf(cell);
+                            Subtree::EMPTY
+                        }
+                    },
+                    _ => self.grow(Some((cell, key, value, at)), depth, changes),
                 }
             }
+            Place::Empty => self.grow(None, depth, changes),
         }
+    }
+
+    /// The subtree at `depth` of what `changes` write and of the leaf that stood there, if they leave it.
+    fn grow(&mut self, stood: Option<(u32, Hash, Hash, Subtree)>, depth: usize, changes: &[Change]) -> Subtree {
+        let mut leaves = Vec::with_capacity(changes.len() + 1);
+        let mut stood = stood;
+        for (key, new) in changes {
+            if let Some((cell, _, value, leaf)) = stood.take_if(|(_, old, ..)| *old == *key) {
+                if *new == Some(value) {
+                    leaves.push((*key, leaf));
+                    continue;
+                }
+                self.drop_leaf(cell);
+            }
+            if let Some(new) = new {
+                leaves.push((*key, self.leaf(*key, *new)));
+            }
+        }
+        if let Some((_, key, _, leaf)) = stood {
+            leaves.insert(leaves.partition_point(|(other, _)| *other < key), (key, leaf));
+        }
+        self.build(depth, &leaves)
     }
 }
 
-/// The sorted leaves after `changes` to `old`; those that keep their value keep their hash.
-fn merge(old: &[Leaf], changes: &[Change]) -> Vec<Leaf> {
-    let mut merged = Vec::with_capacity(old.len() + changes.len());
-    let mut rest = old;
-    for change in changes {
-        let (key, value) = change;
-        let (before, from) = rest.split_at(rest.partition_point(|leaf| leaf.key < *key));
-        merged.extend_from_slice(before);
-        rest = match from {
-            [same, after @ ..] if same.key == *key => {
-                merged.extend(if *value == Some(same.value) { Some(*same) } else { Leaf::put(change) });
-                after
-            }
-            _ => {
-                merged.extend(Leaf::put(change));
-                from
-            }
-        };
+/// The children of the node at `cell`.
+fn children(cells: &Cells, cell: u32) -> [Subtree; 2] {
+    let ([left, right], places) = (*cells.pair(cell), cells.children(cell));
+    [Subtree { hash: left, place: places[0] }, Subtree { hash: right, place: places[1] }]
+}
+
+/// Reads what an update of the subtree `at` a place and a depth is going to read. It goes down all paths at once, a level at a time: no
+/// path waits for the memory of another one, as those of an update do, which meets them one after the other. Of more than
+/// [`FETCHED`] changes the update itself goes further down first.
+fn fetch(cells: &Cells, at: Place, mut depth: usize, changes: &[Change]) {
+    if changes.len() > FETCHED {
+        return;
     }
-    merged.extend_from_slice(rest);
-    merged
+    let mut paths = [at; FETCHED];
+    let paths = &mut paths[..changes.len()];
+    let mut deeper = true;
+    while deeper {
+        deeper = false;
+        for (place, (key, _)) in paths.iter_mut().zip(changes) {
+            if let Place::Node(cell) = *place {
+                black_box(cells.pair(cell)[0].0[0]);
+                *place = cells.children(cell)[usize::from(bit(key, depth))];
+                deeper = true;
+            }
+        }
+        depth += 1;
+    }
+    for place in paths {
+        black_box(place.cell().map(|cell| cells.pair(cell)[0].0[0]));
+    }
 }
 
 /// A key and its new value hash, or `None` to delete it.
 type Change = (Hash, Option<Hash>);
 
-/// A version of the state tree. Cloning and dropping one is cheap as far as it shares nodes with others.
-#[derive(Clone, Debug)]
+/// A version of the state tree. Cloning one is cheap; versions that came from one another share memory, which holds what any of
+/// them that is not dropped needs.
+#[derive(Clone)]
 pub struct Tree {
-    root: Link,
+    root: Subtree,
     len: usize,
+    /// Nothing holds the empty tree that everything begins with.
+    held: Option<Arc<Held>>,
 }
 
 impl Default for Tree {
@@ -280,10 +273,16 @@ impl Default for Tree {
     }
 }
 
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree").field("root", &self.root()).field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
 impl Tree {
     /// The tree of nothing; its root is [`Hash::ZERO`].
     pub fn empty() -> Tree {
-        Tree { root: Link::EMPTY, len: 0 }
+        Tree { root: Subtree::EMPTY, len: 0, held: None }
     }
 
     /// The tree of distinct keys and their values, in any order. It takes them apart by the first byte of the key and builds part by
@@ -296,8 +295,7 @@ impl Tree {
         for (key, value) in entries {
             parts[usize::from(key.0[0])].push((key, value));
         }
-        let len = parts.iter().map(Vec::len).sum();
-        Tree { root: Link::of_parts(0, &mut parts), len }
+        Tree::empty().made(|maker, _| maker.of_parts(0, &mut parts))
     }
 
     /// The commitment to the contents.
@@ -328,49 +326,56 @@ impl Tree {
             }
             same
         });
-        let mut grown = 0;
-        let root = self.root.update(0, &sorted, &mut grown);
-        Tree { root, len: self.len.checked_add_signed(grown).expect("a tree loses only leaves it has") }
+        self.made(|maker, root| maker.update(root, 0, &sorted))
+    }
+
+    /// The version whose root `make` makes of this one's.
+    fn made(&self, make: impl FnOnce(&mut Maker<'_>, Subtree) -> Subtree) -> Tree {
+        let first;
+        let draft = match &self.held {
+            Some(held) => held.draft(),
+            None => {
+                first = Memory::new();
+                first.draft()
+            }
+        };
+        let mut maker = Maker { draft, grown: 0 };
+        let root = make(&mut maker, self.root);
+        if root.hash == self.root.hash {
+            return self.clone();
+        }
+        let Maker { draft, grown } = maker;
+        let len = self.len.checked_add_signed(grown).expect("a tree loses only leaves it has");
+        Tree { root, len, held: Some(Arc::new(draft.hold())) }
     }
 
     /// The value hash at a key hash.
     pub fn get(&self, key: &Hash) -> Option<Hash> {
-        let (_, leaves) = self.descend(key, |_| ());
-        leaves.iter().find(|leaf| leaf.key == *key).map(|leaf| leaf.value)
+        let [other, value] = self.descend(key, |_| ())?;
+        (other == *key).then_some(value)
     }
 
     /// Proof that `key` has the value it has, or that it is absent.
     pub fn prove(&self, key: &Hash) -> Proof {
         let mut path = Vec::new();
-        let (mut depth, mut leaves) = self.descend(key, |sibling| path.push(sibling));
-        while leaves.len() > 1 {
-            let (left, right) = split(leaves, depth, |leaf| &leaf.key);
-            let (own, other) = if bit(key, depth) { (right, left) } else { (left, right) };
-            depth += 1;
-            path.push(hash_of(depth, other));
-            leaves = own;
-        }
+        let leaf = self.descend(key, |sibling| path.push(sibling));
         path.reverse();
-        let other = leaves.first().filter(|leaf| leaf.key != *key);
-        Proof { path, other: other.map(|leaf| OtherLeaf { key: leaf.key, value: leaf.value }) }
+        let other = leaf.filter(|[other, _]| other != key);
+        Proof { path, other: other.map(|[key, value]| OtherLeaf { key, value }) }
     }
 
-    /// Depth and leaves of the bucket on the path of `key`; `passed` sees each sibling's hash from the root.
-    fn descend(&self, key: &Hash, mut passed: impl FnMut(Hash)) -> (usize, &[Leaf]) {
-        let (mut link, mut depth) = (&self.root, 0);
-        loop {
-            match &link.node {
-                Node::Bucket(leaves) => return (depth, leaves.as_deref().unwrap_or_default()),
-                Node::Inner(children) => {
-                    let side = usize::from(bit(key, depth));
-                    passed(children[1 - side].hash);
-                    (link, depth) = (&children[side], depth + 1);
-                }
-            }
+    /// Key and value of the leaf on the path of `key`, if there is one; `passed` sees each sibling's hash from the root.
+    fn descend(&self, key: &Hash, mut passed: impl FnMut(Hash)) -> Option<[Hash; 2]> {
+        let view = self.held.as_ref()?.view();
+        let (mut place, mut depth) = (self.root.place, 0);
+        while let Place::Node(cell) = place {
+            let side = usize::from(bit(key, depth));
+            passed(view.pair(cell)[1 - side]);
+            (place, depth) = (view.children(cell)[side], depth + 1);
         }
+        place.cell().map(|leaf| *view.pair(leaf))
     }
 }
 
 #[cfg(test)]
-#[path = "tree_tests.rs"]
 mod tests;

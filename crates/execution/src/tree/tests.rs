@@ -1,9 +1,10 @@
 #![allow(clippy::unwrap_used)]
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use vostro_types::codec::{decode, encode};
 
+use super::cells::View;
 use super::*;
 
 type Map = BTreeMap<Hash, Hash>;
@@ -68,6 +69,22 @@ fn batches(base: &Map) -> impl Strategy<Value = Vec<Vec<Change>>> + use<> {
     prop::collection::vec(prop::collection::vec((target, prop::option::of(value())), 0..12), 1..5)
 }
 
+fn tree_contents(tree: &Tree) -> Map {
+    fn gather(cells: &View<'_>, place: Place, out: &mut Map) {
+        match place {
+            Place::Empty => {}
+            Place::Leaf(cell) => {
+                let [key, value] = *cells.pair(cell);
+                assert_eq!(out.insert(key, value), None);
+            }
+            Place::Node(cell) => cells.children(cell).into_iter().for_each(|child| gather(cells, child, out)),
+        }
+    }
+    let mut out = Map::new();
+    tree.held.iter().for_each(|held| gather(&held.view(), tree.root.place, &mut out));
+    out
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
@@ -125,6 +142,39 @@ proptest! {
             prop_assert_eq!((single.len(), batched.len()), (map.len(), map.len()));
             tree = batched;
         }
+    }
+
+    /// Whatever is made of whatever version and dropped in whatever order: what is held stays as it was, and every other cell is free.
+    #[test]
+    fn versions_share_memory_and_leave_none_behind(
+        base in map(40),
+        steps in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>(), 0..30u8), 1..40),
+        fresh in prop::collection::vec((key(), prop::option::of(value())), 1..30),
+    ) {
+        let mut held = vec![(tree_of(&base), base)];
+        let anchor = held[0].0.clone();
+        prop_assume!(!anchor.is_empty());
+        let count = || anchor.held.as_ref().expect("it has keys").count();
+        for (which, dropped, from) in steps {
+            let at = which.index(held.len());
+            if dropped {
+                held.remove(at);
+                if held.is_empty() {
+                    held.push((anchor.clone(), tree_contents(&anchor)));
+                }
+            } else {
+                let (tree, mut map) = held[at].clone();
+                let batch: Vec<Change> = fresh.iter().cycle().skip(usize::from(from)).take(5).copied().collect();
+                write(&mut map, &batch);
+                held.push((tree.update(&batch), map));
+            }
+            for (tree, map) in &held {
+                prop_assert_eq!(tree.root(), root_of(map));
+                prop_assert_eq!(&tree_contents(tree), map);
+            }
+        }
+        held.clear();
+        prop_assert_eq!(count(), (cells_of(&anchor).len(), 1), "only what is held takes memory");
     }
 
     #[test]
@@ -275,26 +325,30 @@ fn a_change_that_changes_nothing_shares_everything() {
     let tree = tree_of(&map);
     let same: Vec<Change> = map.iter().map(|(k, v)| (*k, Some(*v))).chain([(Hash([9; 32]), None)]).collect();
     let again = tree.update(&same);
-    let (Node::Inner(a), Node::Inner(b)) = (&tree.root.node, &again.root.node) else { panic!("500 keys") };
-    assert!(Arc::ptr_eq(a, b));
+    assert_eq!(tree.root.place, again.root.place);
+}
+
+/// Cells of a tree.
+fn cells_of(tree: &Tree) -> BTreeSet<u32> {
+    fn gather(cells: &View<'_>, place: Place, out: &mut BTreeSet<u32>) {
+        out.extend(place.cell());
+        if let Place::Node(cell) = place {
+            cells.children(cell).into_iter().for_each(|child| gather(cells, child, out));
+        }
+    }
+    let mut out = BTreeSet::new();
+    tree.held.iter().for_each(|held| gather(&held.view(), tree.root.place, &mut out));
+    out
 }
 
 #[test]
-fn an_update_shares_what_it_does_not_touch() {
-    fn nodes(link: &Link, out: &mut std::collections::BTreeSet<usize>) {
-        if let Node::Inner(children) = &link.node {
-            out.insert(Arc::as_ptr(children) as usize);
-            children.iter().for_each(|c| nodes(c, out));
-        }
-    }
+fn an_update_writes_the_path_of_its_key_and_no_other_cell() {
     let tree = tree_of(&sample(2000));
-    let next = tree.update(&[(key_hash(&7u64.to_le_bytes()), Some(Hash([1; 32])))]);
-    let (mut old, mut new) = Default::default();
-    nodes(&tree.root, &mut old);
-    nodes(&next.root, &mut new);
-    let path = tree.prove(&key_hash(&7u64.to_le_bytes())).path.len();
-    let fresh = new.difference(&old).count();
-    assert!((1..=path).contains(&fresh), "{fresh} new nodes, but only those on the key's path of {path} may be");
+    let key = key_hash(&7u64.to_le_bytes());
+    let next = tree.update(&[(key, Some(Hash([1; 32])))]);
+    assert_eq!(cells_of(&next), cells_of(&tree));
+    let written = tree.held.as_ref().unwrap().written();
+    assert_eq!(written, tree.prove(&key).path.len() + 1, "the leaf and the nodes above it");
 }
 
 #[test]
