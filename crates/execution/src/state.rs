@@ -128,7 +128,7 @@ impl<S: StateRead + ?Sized> StateRead for Layered<'_, S> {
         }
         let written = self.layers.iter().map(|layer| {
             let range = layer.range::<[u8], _>(bounds(from, to));
-            range.map(|(key, value)| (key, value.as_ref()))
+            range.map(|(key, value)| (key.as_slice(), value.as_ref()))
         });
         merged_scan(self.base, written.collect(), from, to, limit)
     }
@@ -165,24 +165,42 @@ pub fn head(key: &[u8]) -> u128 {
     u128::from_be_bytes(head)
 }
 
-/// Written keys: those that somebody who needed an order met, and those that came since.
+/// So many times somebody who needs an order may look through all keys that were written since the last ordering.
+const MAX_PASSES: usize = 4;
+
+/// Written keys: those that were put in order, and those that came since.
 #[derive(Debug, Default)]
 struct Written {
     ordered: BTreeMap<Vec<u8>, usize>,
     since: Vec<usize>,
+    /// How often the latter were looked through.
+    passes: usize,
 }
 
 impl Written {
-    /// All of them by key, with their places.
-    fn in_order(&mut self, touched: &Keyed<Slot>) -> &BTreeMap<Vec<u8>, usize> {
+    fn put_in_order(&mut self, touched: &Keyed<Slot>) {
         self.ordered.extend(self.since.drain(..).map(|at| (touched.key(at).1.to_vec(), at)));
-        &self.ordered
+        self.passes = 0;
+    }
+
+    /// Places of those with `from ≤ key < to`, in the order of their keys. A block's end asks for some short ranges, and looking
+    /// through all keys then costs a fraction of an order; whoever asks all the time gets one.
+    fn within(&mut self, touched: &Keyed<Slot>, from: &[u8], to: &[u8]) -> Vec<usize> {
+        if self.passes == MAX_PASSES {
+            self.put_in_order(touched);
+        }
+        self.passes += 1;
+        let is_within = |at: &usize| (from..to).contains(&touched.key(*at).1);
+        let mut within: Vec<usize> = self.since.iter().copied().filter(is_within).collect();
+        within.extend(self.ordered.range::<[u8], _>(bounds(from, to)).map(|(_, at)| *at));
+        within.sort_unstable_by_key(|at| touched.key(*at).1);
+        within
     }
 
     /// All of them in the order of their keys, with their places.
     fn into_order(mut self, touched: &Keyed<Slot>) -> Vec<(Vec<u8>, usize)> {
         if !self.ordered.is_empty() {
-            self.in_order(touched);
+            self.put_in_order(touched);
             return self.ordered.into_iter().collect();
         }
         // Nobody needed the order before: sorting once costs less, by the beginnings of keys as far as they tell.
@@ -344,9 +362,8 @@ impl<S: StateRead + ?Sized> StateRead for Overlay<'_, S> {
             return Vec::new();
         }
         let touched = self.touched.borrow();
-        let mut written = self.written.borrow_mut();
-        let written = written.in_order(&touched).range::<[u8], _>(bounds(from, to));
-        let written = written.map(|(key, at)| (key, touched[*at].now.as_ref().and_then(Option::as_ref)));
+        let written = self.written.borrow_mut().within(&touched, from, to);
+        let written = written.iter().map(|at| (touched.key(*at).1, touched[*at].now.as_ref().and_then(Option::as_ref)));
         merged_scan(self.base, vec![written], from, to, limit)
     }
 }
@@ -361,7 +378,7 @@ fn bounds<'a>(from: &'a [u8], to: &'a [u8]) -> Bounds<'a> {
 /// `limit`.
 fn merged_scan<'k, S: StateRead + ?Sized>(
     base: &S,
-    layers: Vec<impl Iterator<Item = (&'k Vec<u8>, Option<&'k Vec<u8>>)>>,
+    layers: Vec<impl Iterator<Item = (&'k [u8], Option<&'k Vec<u8>>)>>,
     from: &[u8],
     to: &[u8],
     limit: usize,
@@ -381,14 +398,14 @@ fn merged_scan<'k, S: StateRead + ?Sized>(
         let entry = match (written, stored) {
             (None, None) => break,
             (None, Some(_)) => below.page.next(),
-            (Some(key), Some(lower)) if lower < key => below.page.next(),
+            (Some(key), Some(lower)) if lower.as_slice() < key => below.page.next(),
             (Some(key), stored) => {
-                if stored == Some(key) {
+                if stored.is_some_and(|stored| stored == key) {
                     below.page.next();
                 }
                 // Each layer steps past the key; the newest one that has it decides.
                 let newest = layers.iter_mut().filter_map(|layer| layer.next_if(|(k, _)| *k == key)).last();
-                newest.and_then(|(key, value)| Some((key.clone(), value?.clone())))
+                newest.and_then(|(key, value)| Some((key.to_vec(), value?.clone())))
             }
         };
         found.extend(entry);
