@@ -198,19 +198,20 @@ impl Backend for NodeBackend {
         for _ in 0..PROVE_ATTEMPTS {
             let tip = self.shared.tip();
             let (header, certificate) = (tip.header.clone()?, tip.certificate.clone()?);
-            let proofs = self.state.view(|view| {
+            let values = self.state.view(|view| {
                 // The state is a block ahead of the tip for a moment after each block.
-                (view.height() == Some(header.height.0)).then(|| {
-                    let state = StateTable(view);
-                    let prove = |key: &Vec<u8>| StateProof {
-                        key: key.clone(),
-                        value: state.get(key),
-                        proof: tip.tree.prove(&key_hash(key)),
-                    };
-                    keys.iter().map(prove).collect()
-                })
+                let state = StateTable(view);
+                let value = |key: &Vec<u8>| state.get(key);
+                (view.height() == Some(header.height.0)).then(|| keys.iter().map(value).collect::<Vec<_>>())
             });
-            if let Some(proofs) = proofs {
+            if let Some(values) = values {
+                // The tip's tree stays what it is, so the state need not wait while another one is made.
+                let prove = |(key, value): (&Vec<u8>, _)| StateProof {
+                    key: key.clone(),
+                    value,
+                    proof: tip.tree.prove(&key_hash(key)),
+                };
+                let proofs = keys.iter().zip(values).map(prove).collect();
                 return Some(Proved { header, certificate, proofs });
             }
             std::thread::sleep(PROVE_PAUSE);

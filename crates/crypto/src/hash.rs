@@ -279,13 +279,14 @@ mod tests {
 
     #[test]
     fn inputs_of_every_length_are_hashed_as_the_hasher_does() {
-        let bytes: Vec<u8> = (0..1100u32).map(|at| (at * 7 % 251) as u8).collect();
-        for (domain, cut) in Domain::ALL.into_iter().cycle().zip(0..bytes.len()) {
-            let (whole, _) = bytes.split_at(cut);
-            let mut hasher = Hasher::new(domain);
-            hasher.update(whole);
-            let (first, second) = whole.split_at(cut / 3);
-            assert_eq!(hash(domain, &[first, second]), hasher.finish(), "{cut} bytes in {domain:?}");
+        let bytes: Vec<u8> = (0..520u32).map(|at| (at * 7 % 251) as u8).collect();
+        for domain in Domain::ALL {
+            for cut in 0..bytes.len() {
+                let mut hasher = Hasher::new(domain);
+                hasher.update(&bytes[..cut]);
+                let (first, second) = bytes[..cut].split_at(cut / 3);
+                assert_eq!(hash(domain, &[first, second]), hasher.finish(), "{cut} bytes in {domain:?}");
+            }
         }
         let [a, b] = [sha256(b"a"), sha256(b"b")];
         assert_eq!(hash_pair(Domain::StateNode, &a, &b), hash(Domain::StateNode, &[&a.0, &b.0]));

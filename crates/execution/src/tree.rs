@@ -1,7 +1,7 @@
 //! A compact sparse Merkle tree over hashed keys: the commitment a header makes to the state.
 //!
-//! Invariant: the root depends on the contents only, never on the order or grouping of updates. Nodes are immutable and
-//! shared, so an update is a new value that keeps what it did not touch, and the tree it came from stays valid.
+//! Invariant: the root depends on the contents only, never on the order or grouping of updates. An update is a new value, and the
+//! tree it came from stays what it was: [`cells`] says how both share memory.
 //!
 //! ```text
 //! subtree(∅)        = 0
@@ -258,7 +258,8 @@ fn fetch(cells: &Cells, at: Place, mut depth: usize, changes: &[Change]) {
 type Change = (Hash, Option<Hash>);
 
 /// A version of the state tree. Cloning one is cheap; versions that came from one another share memory, which holds what any of
-/// them that is not dropped needs.
+/// them that is not dropped needs. Each update of another version than the one made last first undoes what lies between: of lines
+/// that grow apart each should begin with a tree of its own ([`Tree::of`]).
 #[derive(Clone)]
 pub struct Tree {
     root: Subtree,
@@ -341,10 +342,11 @@ impl Tree {
         };
         let mut maker = Maker { draft, grown: 0 };
         let root = make(&mut maker, self.root);
+        let Maker { draft, grown } = maker;
         if root.hash == self.root.hash {
+            assert!(draft.is_unchanged(), "what changes a cell changes the root");
             return self.clone();
         }
-        let Maker { draft, grown } = maker;
         let len = self.len.checked_add_signed(grown).expect("a tree loses only leaves it has");
         Tree { root, len, held: Some(Arc::new(draft.hold())) }
     }

@@ -60,7 +60,7 @@ pub fn large() -> Large {
     Large { tree: tree(KEYS * 10), blocks: 0 }
 }
 
-/// The next block's changes, and the tree it was before: freeing what only that one holds is not part of the work.
+/// The tree after the next block's changes, and the one before, which keeps what it was.
 pub fn grow(large: Large) -> (Tree, Large) {
     let Large { tree, blocks } = large;
     let change = |at: u64| {
@@ -71,7 +71,7 @@ pub fn grow(large: Large) -> (Tree, Large) {
     (tree, Large { tree: after, blocks: blocks + 1 })
 }
 
-/// Proves sixteen keys: some are alone in their bucket, others have neighbours.
+/// Proves sixteen keys.
 pub fn prove(waiting: Waiting) -> (Vec<Proof>, Waiting) {
     ((PROVED..PROVED + 16).map(|key| waiting.tree.prove(&number(key))).collect(), waiting)
 }

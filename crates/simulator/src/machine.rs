@@ -285,7 +285,9 @@ impl Machine {
         self.durable.extend(records.iter().filter_map(own_signature));
         self.stored = Some(Materialised { state: state.clone(), end: end.clone() });
         let shared = SharedState(Arc::new(RwLock::new(state)));
-        let (applied, start) = (end.tip.height, end.clone());
+        // Of where it started only what later ends have too is asked for, and not the tree, which would keep what it was.
+        let (applied, mut start) = (end.tip.height, end.clone());
+        start.tree = Tree::empty();
         if self.sabotage == Some(Sabotage::AlterState) {
             shared.alter();
         }

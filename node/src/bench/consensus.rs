@@ -10,7 +10,7 @@ use serde::Serialize;
 use vostro_consensus::{Config, Durable, GuardMark, Replica, Timing};
 use vostro_crypto::{SecretKey, verify};
 use vostro_engine::{Boot, ChainEnd, Engine, EngineLimits};
-use vostro_execution::{Keys, MemState, Tree, execute, genesis_state};
+use vostro_execution::{Keys, MemState, Tree, execute, genesis_state, rebuild_tree};
 use vostro_types::block::transactions_root;
 use vostro_types::transaction::{MAX_VALIDITY_MS, PayMode, verify_all};
 use vostro_types::{Genesis, Height, Outcome, Time, Transaction, ValidatorIndex, VerifiedTransaction};
@@ -138,7 +138,9 @@ impl Setting {
     fn engines(&self) -> Room<Whole> {
         let member = |(at, key): (usize, &SecretKey)| {
             let state = Shared(Arc::new(RwLock::new(self.state.clone())));
-            let ChainEnd { tip, tree, recent, .. } = ChainEnd::genesis(&self.genesis, self.tree.clone());
+            // Of its own: engines that shared one would undo each other's updates.
+            let tree = rebuild_tree(self.state.iter());
+            let ChainEnd { tip, tree, recent, .. } = ChainEnd::genesis(&self.genesis, tree);
             let boot = Boot {
                 genesis: self.genesis.clone(),
                 key: Some(key.clone()),

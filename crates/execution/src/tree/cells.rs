@@ -126,6 +126,9 @@ impl Cells {
     }
 }
 
+/// With more versions known than this, the undos of those that nobody holds are put together.
+const MAX_VERSIONS: usize = 16;
+
 /// What makes one version's cells of another one's.
 #[derive(Debug, Default)]
 struct Undo {
@@ -147,6 +150,14 @@ impl Undo {
         self.before.reverse();
         std::mem::swap(&mut self.free, &mut cells.free);
         std::mem::swap(&mut self.unused, &mut cells.unused);
+    }
+
+    /// Makes the other version's cells of those that `later` makes its own of.
+    fn follow(&mut self, later: Undo) {
+        self.before.extend(later.before);
+        self.before.sort_by_key(|(cell, _)| *cell);
+        self.before.dedup_by_key(|(cell, _)| *cell);
+        self.index.take();
     }
 
     fn find(&self, cell: u32) -> Option<&Content> {
@@ -174,8 +185,6 @@ struct Version {
 #[derive(Debug)]
 struct State {
     cells: Cells,
-    /// The version in the cells.
-    current: u64,
     versions: BTreeMap<u64, Version>,
     /// How many were ever made, which numbers them.
     made: u64,
@@ -209,6 +218,23 @@ impl State {
         }
     }
 
+    /// Leaves out of all ways the versions that nobody holds. So the undos together have no more than all cells for each version that is
+    /// held, or where ways meet.
+    fn shorten(&mut self) {
+        let next = |(number, version): (&u64, &Version)| version.way.as_ref().map(|(next, _)| (*next, *number));
+        let mut behind: BTreeMap<u64, u64> = self.versions.iter().filter_map(next).collect();
+        let idle = |(number, version): (&u64, &Version)| (!version.held && version.behind == 1).then_some(*number);
+        for number in self.versions.iter().filter_map(idle).collect::<Vec<_>>() {
+            let Some((next, later)) = self.version(number).way.take() else { continue };
+            self.versions.remove(&number);
+            let follower = behind[&number];
+            let (way, undo) = self.version(follower).way.as_mut().expect("who is behind another one has a way");
+            undo.follow(later);
+            *way = next;
+            behind.insert(next, follower);
+        }
+    }
+
     /// Brings a version into the cells.
     fn bring(&mut self, number: u64) {
         let mut way = vec![number];
@@ -223,7 +249,6 @@ impl State {
             let left = self.version(from);
             left.way = Some((to, undo));
             left.behind -= 1;
-            self.current = to;
             self.clear(from);
         }
     }
@@ -269,7 +294,7 @@ impl Memory {
     /// Without a version.
     pub(super) fn new() -> Arc<Memory> {
         let versions = BTreeMap::new();
-        let state = State { cells: Cells::default(), current: 0, versions, made: 0, spare: Vec::new() };
+        let state = State { cells: Cells::default(), versions, made: 0, spare: Vec::new() };
         Arc::new(Memory { state: RwLock::new(state), ended: Mutex::default() })
     }
 
@@ -286,6 +311,9 @@ impl Memory {
         let mut state = self.state.write().expect(WHOLE);
         let ended = std::mem::take(&mut *self.ended());
         ended.into_iter().for_each(|version| state.end(version));
+        if state.versions.len() > MAX_VERSIONS {
+            state.shorten();
+        }
         parent.into_iter().for_each(|parent| state.bring(parent));
         let (free, unused) = (state.cells.free, state.cells.unused);
         let undo = Undo { before: std::mem::take(&mut state.spare), free, unused, index: OnceLock::new() };
@@ -354,7 +382,7 @@ impl Draft<'_> {
     /// A new cell.
     ///
     /// # Panics
-    /// When there are 2³¹ cells, which is a tree of a thousand million keys.
+    /// When there are 2³¹ cells, which is a tree of some 880 million keys.
     pub(super) fn add(&mut self, pair: [Hash; 2], children: [Place; 2]) -> u32 {
         let cell = self.state.cells.take();
         self.write(cell, pair, children);
@@ -368,6 +396,11 @@ impl Draft<'_> {
         self.state.cells.free = cell;
     }
 
+    /// Whether nothing was written since the version that it comes from.
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.undo.before.is_empty()
+    }
+
     /// The version as it is now.
     pub(super) fn hold(self) -> Held {
         let Draft { memory, mut state, parent, undo } = self;
@@ -377,7 +410,6 @@ impl Draft<'_> {
             state.version(parent).way = Some((number, undo));
         }
         state.versions.insert(number, Version { held: true, way: None, behind: usize::from(parent.is_some()) });
-        state.current = number;
         Held { memory: memory.clone(), number }
     }
 }
@@ -393,6 +425,15 @@ impl Held {
             free = state.cells.links(free)[0];
         }
         (used, state.versions.len())
+    }
+
+    /// How many versions are known, and how many writes their undos have.
+    pub(super) fn kept(&self) -> (usize, usize) {
+        let versions = &self.view().state.versions;
+        (
+            versions.len(),
+            versions.values().filter_map(|version| version.way.as_ref()).map(|(_, undo)| undo.before.len()).sum(),
+        )
     }
 
     /// How many writes made the next version of this one.

@@ -171,6 +171,9 @@ proptest! {
             for (tree, map) in &held {
                 prop_assert_eq!(tree.root(), root_of(map));
                 prop_assert_eq!(&tree_contents(tree), map);
+                for (key, _) in &fresh[..1] {
+                    prop_assert!(tree.prove(key).check(&tree.root(), key, map.get(key)));
+                }
             }
         }
         held.clear();
@@ -325,7 +328,9 @@ fn a_change_that_changes_nothing_shares_everything() {
     let tree = tree_of(&map);
     let same: Vec<Change> = map.iter().map(|(k, v)| (*k, Some(*v))).chain([(Hash([9; 32]), None)]).collect();
     let again = tree.update(&same);
-    assert_eq!(tree.root.place, again.root.place);
+    let held = tree.held.as_ref().unwrap();
+    assert_eq!((again.root(), held.written()), (tree.root(), 0));
+    assert_eq!(held.count(), (cells_of(&tree).len(), 1), "there is no other version");
 }
 
 /// Cells of a tree.
@@ -349,6 +354,57 @@ fn an_update_writes_the_path_of_its_key_and_no_other_cell() {
     assert_eq!(cells_of(&next), cells_of(&tree));
     let written = tree.held.as_ref().unwrap().written();
     assert_eq!(written, tree.prove(&key).path.len() + 1, "the leaf and the nodes above it");
+}
+
+/// Versions of many cells that grow apart, are gone back to and are dropped: of those that are not held no more than a few undos stay.
+#[test]
+fn what_nobody_holds_is_bounded() {
+    let base = sample(2000);
+    let first = tree_of(&base);
+    let held = first.held.as_ref().unwrap();
+    let cells = held.count().0;
+    let batch = |salt: u64| -> Vec<Change> {
+        let key = |at: u64| key_hash(&(salt * 7 + at * 13 % 3000).to_le_bytes());
+        (0..50).map(|at| (key(at), (at % 3 > 0).then(|| value_hash(&salt.to_le_bytes())))).collect()
+    };
+    for (line, rounds) in [(0, 100), (1, 40)] {
+        let (mut map, mut tree) = (base.clone(), first.clone());
+        for round in 0..rounds {
+            let batch = batch(line * 1000 + round);
+            write(&mut map, &batch);
+            tree = tree.update(&batch);
+        }
+        assert_eq!(tree.root(), root_of(&map));
+        assert_eq!(tree_contents(&tree), map);
+        assert_eq!(tree_contents(&first), base, "of {rounds} updates ago");
+        let (versions, writes) = held.kept();
+        assert!(versions <= 20 && writes < 3 * cells, "{versions} versions, {writes} writes of {cells} cells");
+    }
+    assert_eq!(held.count(), (cells, 1));
+    assert_eq!(tree_contents(&first), base);
+}
+
+/// Readers of older versions, while others are made and dropped.
+#[test]
+fn readers_find_their_version_while_others_are_made() {
+    let tree = tree_of(&sample(3000));
+    std::thread::scope(|scope| {
+        let (versions, read) = std::sync::mpsc::sync_channel::<(Tree, Hash, Hash)>(4);
+        scope.spawn(move || {
+            for (tree, key, value) in read {
+                assert!(tree.prove(&key).check(&tree.root(), &key, Some(&value)));
+                assert_eq!(tree.get(&key), Some(value));
+            }
+        });
+        let mut tree = tree.clone();
+        for round in 1..300u64 {
+            let (key, value) = (key_hash(&(round * 37 % 3000).to_le_bytes()), value_hash(&round.to_le_bytes()));
+            let other = tree.update(&[(value, Some(key))]);
+            tree = tree.update(&[(key, Some(value)), (key_hash(&round.to_be_bytes()), None)]);
+            versions.send((tree.clone(), key, value)).unwrap();
+            versions.send((other, value, key)).unwrap();
+        }
+    });
 }
 
 #[test]
