@@ -126,8 +126,8 @@ impl Cells {
     }
 }
 
-/// With more versions known than this, the undos of those that nobody holds are put together.
-const MAX_VERSIONS: usize = 16;
+/// When nobody holds more than so many of the known versions, their undos are put together.
+const MAX_IDLE: usize = 16;
 
 /// What makes one version's cells of another one's.
 #[derive(Debug, Default)]
@@ -311,7 +311,7 @@ impl Memory {
         let mut state = self.state.write().expect(WHOLE);
         let ended = std::mem::take(&mut *self.ended());
         ended.into_iter().for_each(|version| state.end(version));
-        if state.versions.len() > MAX_VERSIONS {
+        if state.versions.values().filter(|version| !version.held).count() > MAX_IDLE {
             state.shorten();
         }
         parent.into_iter().for_each(|parent| state.bring(parent));
