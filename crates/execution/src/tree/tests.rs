@@ -171,6 +171,8 @@ proptest! {
             for (tree, map) in &held {
                 prop_assert_eq!(tree.root(), root_of(map));
                 prop_assert_eq!(&tree_contents(tree), map);
+                let used = tree.held.as_ref().expect("it came from one that has keys").count().0;
+                prop_assert_eq!(used, cells_of(tree).len(), "what it does without is free");
                 for (key, _) in &fresh[..1] {
                     prop_assert!(tree.prove(key).check(&tree.root(), key, map.get(key)));
                 }
