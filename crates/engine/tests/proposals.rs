@@ -81,13 +81,19 @@ fn id(net: &Net, transaction: &Transaction) -> TxId {
     transaction.body.id(&net.genesis.hash())
 }
 
-/// The short proposal that its primary sent in a network of its own, where the others held nothing; and its transaction.
-fn some_short() -> (usize, Short, Transaction) {
+/// A network whose next primary holds a transaction, and nobody else.
+fn held_by_the_primary() -> (Net, usize, Transaction) {
     let mut net = hasty();
     net.gossip = false;
     let leader = primary(&net, NEXT);
     let transaction = net.transfer(201, 202, 1, 1);
     hold(&mut net, leader, [&transaction]);
+    (net, leader, transaction)
+}
+
+/// The short proposal that its primary sent in a network of its own, where the others held nothing; and its transaction.
+fn some_short() -> (usize, Short, Transaction) {
+    let (mut net, leader, transaction) = held_by_the_primary();
     net.run(10);
     let short = net.said.iter().find_map(|(_, _, packet)| match packet {
         Packet::Short(short) => Some(short.clone()),
@@ -172,11 +178,7 @@ fn who_misses_one_asks_the_primary_and_is_sent_it() {
 
 #[test]
 fn who_holds_nothing_is_sent_the_whole() {
-    let mut net = hasty();
-    net.gossip = false;
-    let leader = primary(&net, NEXT);
-    let transaction = net.transfer(201, 202, 1, 1);
-    hold(&mut net, leader, [&transaction]);
+    let (mut net, leader, _) = held_by_the_primary();
     net.run(100);
     let mut answered: Vec<_> = whole_proposals(&net);
     answered.sort_by_key(|(_, to)| match to {
@@ -322,11 +324,7 @@ fn what_no_block_may_hold_is_not_put_together() {
 
 #[test]
 fn without_answers_the_repeated_proposal_is_whole_and_decided() {
-    let mut net = hasty();
-    net.gossip = false;
-    let leader = primary(&net, NEXT);
-    let transaction = net.transfer(201, 202, 1, 1);
-    hold(&mut net, leader, [&transaction]);
+    let (mut net, leader, _) = held_by_the_primary();
     net.lose_asks = true;
     net.run(200);
     assert_eq!((asks(&net).len(), whole_proposals(&net).len()), (3, 0));

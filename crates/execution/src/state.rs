@@ -183,18 +183,24 @@ impl Written {
         self.passes = 0;
     }
 
-    /// Places of those with `from ≤ key < to`, in the order of their keys. A block's end asks for some short ranges, and looking
-    /// through all keys then costs a fraction of an order; whoever asks all the time gets one.
-    fn within(&mut self, touched: &Keyed<Slot>, from: &[u8], to: &[u8]) -> Vec<usize> {
+    /// Places of those with `from ≤ key < to`, each list in the order of its keys: those in order, which are not looked at before they
+    /// are asked for, and those that came since. A block's end asks for some short ranges, and looking through all keys then costs
+    /// a fraction of an order; whoever asks all the time gets one.
+    fn within<'w>(
+        &'w mut self,
+        touched: &Keyed<Slot>,
+        from: &[u8],
+        to: &[u8],
+    ) -> [Box<dyn Iterator<Item = usize> + 'w>; 2] {
         if self.passes == MAX_PASSES {
             self.put_in_order(touched);
         }
         self.passes += 1;
         let is_within = |at: &usize| (from..to).contains(&touched.key(*at).1);
-        let mut within: Vec<usize> = self.since.iter().copied().filter(is_within).collect();
-        within.extend(self.ordered.range::<[u8], _>(bounds(from, to)).map(|(_, at)| *at));
-        within.sort_unstable_by_key(|at| touched.key(*at).1);
-        within
+        let mut since: Vec<usize> = self.since.iter().copied().filter(is_within).collect();
+        since.sort_unstable_by_key(|at| touched.key(*at).1);
+        let ordered = self.ordered.range::<[u8], _>(bounds(from, to)).map(|(_, at)| *at);
+        [Box::new(ordered), Box::new(since.into_iter())]
     }
 
     /// All of them in the order of their keys, with their places.
@@ -362,9 +368,10 @@ impl<S: StateRead + ?Sized> StateRead for Overlay<'_, S> {
             return Vec::new();
         }
         let touched = self.touched.borrow();
-        let written = self.written.borrow_mut().within(&touched, from, to);
-        let written = written.iter().map(|at| (touched.key(*at).1, touched[*at].now.as_ref().and_then(Option::as_ref)));
-        merged_scan(self.base, vec![written], from, to, limit)
+        let entry = |at: usize| (touched.key(at).1, touched[at].now.as_ref().and_then(Option::as_ref));
+        let mut written = self.written.borrow_mut();
+        let written = written.within(&touched, from, to).map(|places| places.map(entry));
+        merged_scan(self.base, written.into(), from, to, limit)
     }
 }
 

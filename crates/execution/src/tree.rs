@@ -137,26 +137,13 @@ impl Maker<'_> {
             let mut part = std::mem::take(part);
             part.sort_unstable_by_key(|(key, _)| *key);
             assert!(part.is_sorted_by(|a, b| a.0 < b.0), "keys are distinct");
-            return self.of_sorted(depth, &part);
+            let leaves: Vec<_> = part.into_iter().map(|(key, value)| (key, self.leaf(key, value))).collect();
+            return self.build(depth, &leaves);
         }
         let (left, right) = parts.split_at_mut(parts.len() / 2);
         let left = self.of_parts(depth + 1, left);
         let right = self.of_parts(depth + 1, right);
         self.join(None, left, right)
-    }
-
-    /// The subtree at `depth` over sorted, distinct keys and their values.
-    fn of_sorted(&mut self, depth: usize, entries: &[(Hash, Hash)]) -> Subtree {
-        match entries {
-            [] => Subtree::EMPTY,
-            [(key, value)] => self.leaf(*key, *value),
-            _ => {
-                let (left, right) = split(entries, depth, |(key, _)| key);
-                let left = self.of_sorted(depth + 1, left);
-                let right = self.of_sorted(depth + 1, right);
-                self.join(None, left, right)
-            }
-        }
     }
 
     /// The subtree `at`, which is at `depth`, after `changes`, which are sorted, distinct and belong below it. Without a
@@ -200,9 +187,8 @@ impl Maker<'_> {
     }
 
     /// The subtree at `depth` of what `changes` write and of the leaf that stood there, if they leave it.
-    fn grow(&mut self, stood: Option<(u32, Hash, Hash, Subtree)>, depth: usize, changes: &[Change]) -> Subtree {
+    fn grow(&mut self, mut stood: Option<(u32, Hash, Hash, Subtree)>, depth: usize, changes: &[Change]) -> Subtree {
         let mut leaves = Vec::with_capacity(changes.len() + 1);
-        let mut stood = stood;
         for (key, new) in changes {
             if let Some((cell, _, value, leaf)) = stood.take_if(|(_, old, ..)| *old == *key) {
                 if *new == Some(value) {

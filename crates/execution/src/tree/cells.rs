@@ -77,7 +77,7 @@ struct Chunk {
 }
 
 /// The cells as the version in them has them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Cells {
     chunks: Vec<Box<Chunk>>,
     /// The first free cell, or 0.
@@ -116,7 +116,7 @@ impl Cells {
             self.free = self.links(cell)[0];
             return cell;
         }
-        let cell = self.unused.max(1);
+        let cell = self.unused;
         assert!(cell & Place::LEAF == 0, "a tree has at most 2^31 cells");
         if cell as usize / CHUNK == self.chunks.len() {
             self.chunks.push(Box::new(Chunk { pairs: [Pair([Hash::ZERO; 2]); CHUNK], children: [[0; 2]; CHUNK] }));
@@ -130,7 +130,7 @@ impl Cells {
 const MAX_IDLE: usize = 16;
 
 /// What makes one version's cells of another one's.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Undo {
     /// What was in a cell before each write. A cell may have been written many times: the first one counts.
     before: Vec<(u32, Content)>,
@@ -293,8 +293,9 @@ const WHOLE: &str = "who makes a version does not panic: the cells are half of o
 impl Memory {
     /// Without a version.
     pub(super) fn new() -> Arc<Memory> {
-        let versions = BTreeMap::new();
-        let state = State { cells: Cells::default(), versions, made: 0, spare: Vec::new() };
+        // Cell 0 stands for no cell.
+        let cells = Cells { chunks: Vec::new(), free: 0, unused: 1 };
+        let state = State { cells, versions: BTreeMap::new(), made: 0, spare: Vec::new() };
         Arc::new(Memory { state: RwLock::new(state), ended: Mutex::default() })
     }
 
