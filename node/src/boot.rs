@@ -3,20 +3,24 @@
 //! Invariant: what comes out of here is the state after the last durable block, reproduced from the block log where it
 //! could not be read back, and its root is the one in that block's header.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use color_eyre::eyre::{Report, Result, WrapErr, bail, ensure, eyre};
-use vostro_consensus::{GuardMark, Record};
+use color_eyre::eyre::{Result, WrapErr, bail, ensure, eyre};
+use vostro_consensus::{GuardMark, Record, Tip};
 use vostro_engine::{ChainEnd, RecentIds, StoredBlock, Unreadable};
+use vostro_execution::tree::{self, PARTS};
 use vostro_execution::{Keys, Tree, genesis_state, rebuild_tree};
+use vostro_storage::leaves::{Found, Leaves};
 use vostro_storage::state::{self, ExecutionState, State, StateOptions};
 use vostro_storage::{
     BlockReader, BlockRecord, Home, Journal, JournalDisks, JournalOptions, JournalReport, StorageError,
 };
 use vostro_types::codec::decode;
 use vostro_types::genesis::GenesisFile;
-use vostro_types::{Genesis, Height};
+use vostro_types::{Genesis, Hash, Height};
 
 use crate::config::{Config, HomePaths, StorageConfig};
 use crate::index::index_changes;
@@ -76,9 +80,11 @@ pub struct Opened {
     pub blocks: BlockReader,
     /// The state, at the tip.
     pub state: State,
+    /// The leaves of its tree, at the tip; `None` if they cannot be kept.
+    pub leaves: Option<Leaves>,
     /// The last durable block.
     pub end: ChainEnd,
-    /// Every key of the state.
+    /// What is known of the state's keys.
     pub keys: Keys,
     /// The signer guard's mark; `None` if there is no record of it.
     pub guard: Option<GuardMark>,
@@ -116,7 +122,7 @@ pub fn open(root: &Path, genesis: &Genesis, storage: &StorageConfig) -> Result<O
     }
     let blocks = journal.blocks.reader();
     let last = blocks.last_height().unwrap_or(0);
-    let (state, end, keys) = open_state(&home, genesis, storage, &blocks, last)?;
+    let AtTip { state, leaves, end, keys } = open_state(&home, genesis, storage, &blocks, last)?;
     let guard = match journal.guard.load() {
         Some(bytes) => Some(decode::<GuardMark>(bytes, 4096).wrap_err("the signer guard's record cannot be decoded")?),
         None => None,
@@ -131,7 +137,15 @@ pub fn open(root: &Path, genesis: &Genesis, storage: &StorageConfig) -> Result<O
             records.push(decoded);
         }
     }
-    Ok(Opened { home, journal, report, blocks, state, end, keys, guard, records })
+    Ok(Opened { home, journal, report, blocks, state, leaves, end, keys, guard, records })
+}
+
+/// What is at the last durable block.
+struct AtTip {
+    state: State,
+    leaves: Option<Leaves>,
+    end: ChainEnd,
+    keys: Keys,
 }
 
 fn open_state(
@@ -140,7 +154,7 @@ fn open_state(
     storage: &StorageConfig,
     blocks: &BlockReader,
     last: u64,
-) -> Result<(State, ChainEnd, Keys)> {
+) -> Result<AtTip> {
     match try_state(home, genesis, storage, blocks, last) {
         Ok(opened) => Ok(opened),
         Err(error) => {
@@ -159,7 +173,7 @@ fn try_state(
     storage: &StorageConfig,
     blocks: &BlockReader,
     last: u64,
-) -> Result<(State, ChainEnd, Keys)> {
+) -> Result<AtTip> {
     let store = storage.backend.0.open(&home.state(), genesis.hash().0, storage.cache_bytes)?;
     let options = StateOptions { overlay_bytes: storage.overlay_bytes, ..StateOptions::default() };
     let mut state = State::start(store, options)?;
@@ -176,42 +190,120 @@ fn try_state(
         bail!("the state is at height {at}, the block log ends at {last}");
     }
     let view = ExecutionState::new(state.reader());
-    let (tree, mut keys) = Keys::of(|tell| tree_of(&view, tell));
+    let mut root = end.tree.root();
     if at > 0 {
         let stored = stored_block(blocks, at)?;
+        root = stored.block.header.state_root;
         end.tip = stored.tip();
-        end.recent = RecentIds::rebuild(
-            &genesis.hash(),
-            &end.tip,
-            (1..=at).rev().map(|h| Ok::<_, Report>(stored_block(blocks, h)?.block)),
-        )?;
-        end.tree = tree;
-        ensure!(
-            end.tree.root() == stored.block.header.state_root,
-            "the state at height {at} has root {}, the header says {}",
-            end.tree.root(),
-            stored.block.header.state_root
-        );
-    } else {
-        ensure!(tree.root() == end.tree.root(), "the state at genesis has another root");
+        end.recent = recent_ids(blocks, &genesis.hash(), &end.tip)?;
     }
+    let (tree, mut keys, mut leaves) = tree_at(&home.leaves(), genesis.hash().0, at, root, &view)?;
+    end.tree = tree;
     if at < last {
         tracing::info!(from = at + 1, to = last, "replaying blocks the state lacks");
     }
     for record in blocks.blocks(at + 1) {
         let stored = decode_record(&record?)?;
         let height = stored.block.header.height;
-        let candidate = end.execute(&view, stored.block.clone()).wrap_err_with(|| format!("block {height}"))?;
+        let mut candidate = end.execute(&view, stored.block.clone()).wrap_err_with(|| format!("block {height}"))?;
+        if let Some(leaves) = &mut leaves {
+            leaves.apply(height.0, std::mem::take(&mut candidate.executed.leaves), state.flushed_height());
+        }
         let index = index_changes(&candidate.block, &candidate.ids, &candidate.executed.receipts);
         state.apply(height.0, candidate.executed.changes.iter().map(|(key, value)| (key, value.clone())), index)?;
         keys.write(&candidate.executed.changes);
         end.advance(&candidate, stored.certificate);
     }
-    Ok((state, end, keys))
+    Ok(AtTip { state, leaves, end, keys })
+}
+
+/// The ids that blocks up to `tip` leave behind. Each processor reads blocks, the newest first.
+fn recent_ids(blocks: &BlockReader, chain: &Hash, tip: &Tip) -> Result<RecentIds> {
+    let next = AtomicU64::new(tip.height.0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let (send, read) = crossbeam_channel::bounded(threads);
+        for _ in 0..threads {
+            let (send, next) = (send.clone(), &next);
+            scope.spawn(move || {
+                while let Ok(height) =
+                    next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| next.checked_sub(1))
+                    && height > 0
+                {
+                    let ids = record_at(blocks, height).and_then(|record| {
+                        let block = StoredBlock::decode_block(Height(height), &record.block)?;
+                        Ok(RecentIds::of_block(chain, tip, &block))
+                    });
+                    // What other threads have under way is newer, or as old.
+                    if matches!(ids, Ok(None)) || send.send(ids).is_err() {
+                        next.store(0, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        drop(send);
+        RecentIds::rebuild(read)
+    })
+}
+
+fn record_at(blocks: &BlockReader, height: u64) -> Result<BlockRecord> {
+    blocks.block(height)?.ok_or_else(|| eyre!("block {height} is missing from the log"))
 }
 
 fn stored_block(blocks: &BlockReader, height: u64) -> Result<StoredBlock> {
-    Ok(decode_record(&blocks.block(height)?.ok_or_else(|| eyre!("block {height} is missing from the log"))?)?)
+    Ok(decode_record(&record_at(blocks, height)?)?)
+}
+
+/// The tree of the state at a height, whose root is known: of the leaves that were kept, or else of the state, with whose keys it then
+/// comes and of whose leaves new files are begun.
+fn tree_at(
+    dir: &Path,
+    chain: [u8; 32],
+    height: u64,
+    root: Hash,
+    view: &ExecutionState,
+) -> Result<(Tree, Keys, Option<Leaves>)> {
+    let told = |kept: Result<Leaves, StorageError>| {
+        let unkept = |error| tracing::warn!(%error, "the leaves of the state tree cannot be kept; the next start reads the state");
+        kept.map_err(unkept).ok()
+    };
+    let kept = Found::at(dir, chain, height)
+        .and_then(|found| found.map(|found| Ok((tree_of_leaves(&found)?, found))).transpose());
+    match kept {
+        Ok(Some((tree, found))) if tree.root() == root => {
+            tracing::info!(height, leaves = tree.len(), "the state tree is made of its leaves");
+            return Ok((tree, Keys::default(), told(Leaves::go_on(found))));
+        }
+        Ok(Some((tree, _))) => {
+            tracing::warn!(height, root = %tree.root(), "the leaves of the state tree are not the state's")
+        }
+        Ok(None) => tracing::info!(height, "there are no leaves of the state tree at this height; the state is read"),
+        Err(error) => tracing::warn!(%error, "the leaves of the state tree cannot be used; the state is read"),
+    }
+    let (tree, keys) = Keys::of(|tell| tree_of(view, tell));
+    ensure!(tree.root() == root, "the state at height {height} has root {}, not {root}", tree.root());
+    let leaves = told(Leaves::begin(dir, chain, height, &tree));
+    Ok((tree, keys, leaves))
+}
+
+/// The tree of leaves that were kept. Each processor makes parts of it.
+fn tree_of_leaves(found: &Found) -> Result<Tree, StorageError> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(PARTS);
+    let next = AtomicUsize::new(0);
+    let make = || {
+        let numbers = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed)).take_while(|at| *at < PARTS);
+        numbers.map(|at| Ok((at, tree::Part::of(at, &found.part(at)?)))).collect::<Result<Vec<_>, StorageError>>()
+    };
+    let mut parts = BTreeMap::new();
+    std::thread::scope(|scope| {
+        let makers: Vec<_> = (0..threads).map(|_| scope.spawn(make)).collect();
+        makers.into_iter().try_for_each(|maker| {
+            let made = maker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            parts.extend(made?);
+            Ok::<_, StorageError>(())
+        })
+    })?;
+    Ok(Tree::of_parts(parts.into_values()))
 }
 
 /// The tree of a state, from all its entries; `tell` hears of each key. One thread reads while the other hashes.

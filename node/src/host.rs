@@ -11,6 +11,7 @@
 //!                            └───────────────────────────────────────────────────────────────────┘
 //! ```
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -20,6 +21,7 @@ use vostro_consensus::{Record, Seq, To};
 use vostro_engine::chain::MAX_RECEIPTS;
 use vostro_engine::{Action, AnswerEnd, Committed, Engine, Event, Fetched};
 use vostro_network::{Channel, PeerId, RequestId, Room};
+use vostro_storage::leaves::{self, Leaves};
 use vostro_storage::log::MAX_RECORD;
 use vostro_storage::state::State;
 use vostro_storage::{Journal, Report, Write, Writer};
@@ -125,6 +127,9 @@ pub struct Host {
     engine: Engine,
     writer: Writer,
     state: State,
+    leaves: Option<Leaves>,
+    /// The home.
+    root: PathBuf,
     outbox: Outbox,
     meter: Arc<EngineMeter>,
     peers: Arc<Peers>,
@@ -173,6 +178,10 @@ pub struct Parts {
     pub journal: Journal,
     /// State, at the engine's tip.
     pub state: State,
+    /// Leaves of the state tree, at the engine's tip.
+    pub leaves: Option<Leaves>,
+    /// The home.
+    pub root: PathBuf,
     /// The way to the network.
     pub outbox: Outbox,
     /// Network identities of validators.
@@ -225,6 +234,8 @@ pub fn start(parts: Parts, sender: Sender<Msg>, events: Receiver<Msg>) -> Result
         engine,
         writer,
         state: parts.state,
+        leaves: parts.leaves,
+        root: parts.root,
         outbox: parts.outbox,
         meter,
         peers: parts.peers,
@@ -245,6 +256,7 @@ pub fn start(parts: Parts, sender: Sender<Msg>, events: Receiver<Msg>) -> Result
             if let Err(error) = &outcome {
                 tracing::error!(reason = %format!("{error:#}"), "the engine stops");
                 host.shared.halt(format!("{error:#}"));
+                leaves::doubt(&host.root);
             }
             let closed = host.close();
             outcome.and(closed)
@@ -314,6 +326,7 @@ impl Host {
 
     fn close(self) -> Result<()> {
         let written = self.writer.close().map(|_| ());
+        drop(self.leaves);
         let closed = self.state.close().map(|_| ());
         written.and(closed).wrap_err("closing the node's storage")
     }
@@ -500,9 +513,14 @@ impl Host {
             match waiting {
                 Waiting::Seq(seq) if go_on => self.step(Event::Persisted(seq))?,
                 Waiting::Seq(_) | Waiting::Prune => {}
-                Waiting::Block(committed) => {
+                Waiting::Block(mut committed) => {
                     let height = committed.block.header.height;
                     let (applied, spent) = timed(|| {
+                        // Before the state: what its store has, the leaves have too.
+                        if let Some(leaves) = &mut self.leaves {
+                            let changes = std::mem::take(&mut committed.leaves);
+                            leaves.apply(height.0, changes, self.state.flushed_height());
+                        }
                         let index = index_changes(&committed.block, &committed.ids, &committed.receipts);
                         let changes = committed.changes.iter().map(|(key, value)| (key, value.clone()));
                         self.state.apply(height.0, changes, index)

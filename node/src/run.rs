@@ -125,6 +125,7 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
     let root = paths.root().to_path_buf();
     let (storage, opening) = (config.storage.clone(), genesis.clone());
     let opened = tokio::task::spawn_blocking(move || open(&root, &opening, &storage)).await??;
+    doubt_after_panic(paths.root());
     let opened = if place.is_some() { signer::check(opened, validators.len(), vote_from)? } else { opened };
     let metrics = Metrics::new();
     let tip = Tip {
@@ -227,6 +228,8 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
         engine,
         journal: opened.journal,
         state: opened.state,
+        leaves: opened.leaves,
+        root: paths.root().to_path_buf(),
         outbox: Outbox::new(network.clone(), delay),
         peers: peers.clone(),
         shared: shared.clone(),
@@ -256,6 +259,15 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
     // The lock on the home ends here, after the last write.
     drop(opened.home);
     outcome
+}
+
+/// Nobody who reads the state is told of a failure: he panics. Then the next start reads all of it.
+fn doubt_after_panic(root: &Path) {
+    let (root, hook) = (root.to_path_buf(), std::panic::take_hook());
+    std::panic::set_hook(Box::new(move |panic| {
+        vostro_storage::leaves::doubt(&root);
+        hook(panic);
+    }));
 }
 
 fn open(root: &Path, genesis: &Genesis, storage: &crate::config::StorageConfig) -> Result<boot::Opened> {

@@ -16,7 +16,9 @@ use vostro_client::api::chain::ChainStatus;
 use vostro_client::api::encode_transaction;
 use vostro_client::api::receipt::Status;
 use vostro_client::{Chain, Client, ClientError, Draft, Signed};
+use vostro_execution::Tree;
 use vostro_node::keystore::own_account;
+use vostro_storage::leaves::{Found, Leaves};
 use vostro_types::transaction::{Deposit, Transfer};
 use vostro_types::{AccountId, AccountKind, Action, Hash, Height, Label, SecretKey, Time};
 
@@ -243,6 +245,45 @@ fn a_damaged_state_is_rebuilt_from_the_log() {
         let id = Label::new("cd-000001").unwrap();
         assert_eq!(block_on(client.order("northwind", &id)).unwrap().state, "SETTLED", "{what}");
         end(process);
+        net.audit();
+    }
+}
+
+#[test]
+fn leaves_of_the_state_tree_are_made_anew_when_they_are_wrong() {
+    let (net, summary) = settled(1);
+    let home = net.home(0);
+    let leaves = home.join("data/leaves");
+    let base = || files(&leaves).into_iter().find(|file| file.extension().is_some_and(|kind| kind == "base")).unwrap();
+    let flip_in = |from: usize| {
+        let file = base();
+        let length = usize::try_from(fs::metadata(&file).unwrap().len()).unwrap();
+        (from..length).step_by(61).for_each(|offset| flip(&file, offset));
+    };
+    let chain = net.file().genesis_hash.parse::<Hash>().unwrap().0;
+    let others = || {
+        let at = |height: &u64| Found::at(&leaves, chain, *height).unwrap().is_some();
+        let height = (0..10_000).rev().find(at).unwrap();
+        drop(Leaves::begin(&leaves, chain, height, &Tree::of([(Hash([1; 32]), Hash([2; 32]))])).unwrap());
+    };
+    let damage: [(&str, &str, &dyn Fn()); 6] = [
+        ("of another state", "are not the state's", &others),
+        ("deleted", "there are no leaves", &|| fs::remove_dir_all(&leaves).unwrap()),
+        ("emptied", "cannot be used", &|| files(&leaves).iter().for_each(|file| fs::write(file, []).unwrap())),
+        ("flipped bytes in a header", "cannot be used", &|| flip_in(0)),
+        ("flipped bytes of leaves", "cannot be used", &|| flip_in(4096)),
+        ("doubted", "there are no leaves", &|| fs::write(leaves.join("DOUBT"), []).unwrap()),
+    ];
+    for (what, said, harm) in damage {
+        harm();
+        for said in [said, "the state tree is made of its leaves"] {
+            let mut process = net.start(0);
+            let root = answers(&net, 0, &mut process).state_root.to_string();
+            assert_eq!(json!(root), summary["stateRoot"], "{what}");
+            let log = process.stderr();
+            assert!(log.contains(said) && !log.contains("rebuilt from the block log"), "{what}: {log}");
+            end(process);
+        }
         net.audit();
     }
 }

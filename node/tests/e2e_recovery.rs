@@ -61,6 +61,7 @@ fn one_dies(victim: usize) {
     under_way(&net.client(1), &good);
     net.kill(victim);
     let mut again = net.start(victim);
+    until("its state tree", || again.stderr().contains("the state tree is made of its leaves").then_some(()));
     let summary = devnet.line();
     assert_eq!(summary["byState"], all_settled(&good), "{summary}");
     assert_eq!(summary["nodes"].as_array().unwrap().len(), 4);

@@ -10,7 +10,7 @@ use vostro_execution::{StateRead, Tree, Unmetered};
 use vostro_settlement::MAX_DUE_RECEIPTS;
 use vostro_types::codec::{CodecError, MAX_BLOCK, decode};
 use vostro_types::transaction::MAX_VALIDITY_MS;
-use vostro_types::{Block, BlockId, Certificate, Genesis, Hash, Height, Receipt, ValidatorSet};
+use vostro_types::{Block, BlockId, Certificate, Genesis, Hash, Height, Receipt, Time, TxId, ValidatorSet};
 
 use crate::candidate::{BlockLimits, Candidate, Invalid, Known, MAX_TRANSACTION_RECEIPTS, Parent, validate};
 use crate::recent::RecentIds;
@@ -60,13 +60,23 @@ impl StoredBlock {
     /// [`Unreadable`]: the part at fault, or another height's block.
     pub fn decode(height: Height, block: &[u8], certificate: &[u8], receipts: &[u8]) -> Result<Self, Unreadable> {
         let fault = |part| move |reason| Unreadable::Part { height, part, reason };
-        let block: Block = decode(block, MAX_BLOCK).map_err(fault("block"))?;
+        let block = StoredBlock::decode_block(height, block)?;
         let certificate: Certificate = decode(certificate, MAX_BLOCK).map_err(fault("certificate"))?;
         let receipts: Vec<Receipt> = decode(receipts, MAX_RECEIPTS).map_err(fault("receipts"))?;
+        Ok(StoredBlock { block: Arc::new(block), certificate, receipts })
+    }
+
+    /// Decodes the block of the record of a height alone.
+    ///
+    /// # Errors
+    /// As [`StoredBlock::decode`].
+    pub fn decode_block(height: Height, block: &[u8]) -> Result<Block, Unreadable> {
+        let fault = |reason| Unreadable::Part { height, part: "block", reason };
+        let block: Block = decode(block, MAX_BLOCK).map_err(fault)?;
         if block.header.height != height {
             return Err(Unreadable::Height { height, got: block.header.height });
         }
-        Ok(StoredBlock { block: Arc::new(block), certificate, receipts })
+        Ok(block)
     }
 
     /// The tip of a chain that ends with this block.
@@ -144,27 +154,26 @@ impl ChainEnd {
 }
 
 impl RecentIds {
-    /// The ids that blocks up to a tip leave behind, from its blocks newest first; reads no more of them than it needs.
+    /// What `block` has left behind at `tip`: ids, and how long they are remembered. `None` if it is so old that neither it nor a block
+    /// before it has left any.
+    pub fn of_block(chain: &Hash, tip: &Tip, block: &Block) -> Option<Vec<(TxId, Time)>> {
+        let valid = |until: &Time| *until >= tip.time;
+        (block.header.time >= tip.time.minus(MAX_VALIDITY_MS)).then(|| {
+            let bodies = block.transactions.iter().map(|transaction| &transaction.body);
+            bodies.filter(|body| valid(&body.valid_until)).map(|body| (body.id(chain), body.valid_until)).collect()
+        })
+    }
+
+    /// The ids that [blocks](RecentIds::of_block) leave behind, in whatever order, up to the first that leaves none.
     ///
     /// # Errors
     /// The first error of the iterator.
-    pub fn rebuild<E>(
-        chain: &Hash,
-        tip: &Tip,
-        newest_first: impl IntoIterator<Item = Result<Arc<Block>, E>>,
-    ) -> Result<Self, E> {
+    pub fn rebuild<E>(blocks: impl IntoIterator<Item = Result<Option<Vec<(TxId, Time)>>, E>>) -> Result<Self, E> {
         let mut recent = RecentIds::default();
-        let oldest = tip.time.minus(MAX_VALIDITY_MS);
-        for block in newest_first {
-            let block = block?;
-            if block.header.time < oldest {
-                break;
-            }
-            for transaction in &block.transactions {
-                recent.insert(transaction.body.id(chain), transaction.body.valid_until);
-            }
+        for left in blocks {
+            let Some(ids) = left? else { break };
+            ids.into_iter().for_each(|(id, valid_until)| recent.insert(id, valid_until));
         }
-        recent.forget_before(tip.time);
         Ok(recent)
     }
 }

@@ -580,7 +580,8 @@ impl Engine {
         let changes = Arc::new(executed.changes);
         self.cache.get_mut().write(&changes);
         let written = changes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len));
-        let bytes = executed.receipt_bytes.iter().copied().chain(written).sum();
+        let leaves = size_of_val(&*executed.leaves);
+        let bytes = executed.receipt_bytes.iter().copied().chain(written).chain([leaves]).sum();
         self.layers.push_back(Layer { height, changes: changes.clone(), bytes });
         self.tip = (id, height, time);
         self.tree = executed.tree.clone();
@@ -595,6 +596,7 @@ impl Engine {
             receipts: executed.receipts,
             receipt_list: executed.receipt_list,
             changes,
+            leaves: executed.leaves,
             tree: executed.tree,
         })));
         true

@@ -16,7 +16,7 @@ use vostro_types::{Genesis, Height, Receipt, Time, VerifiedEvidence, VerifiedTra
 
 use crate::meter::{Meter, Part, Unmetered, metered};
 use crate::state::{Changes, Difference, MemState, Overlay, StateRead};
-use crate::tree::{Tree, key_hash, value_hash};
+use crate::tree::{Change, Tree, key_hash, value_hash};
 
 /// Keys that a payment touches and no other of its block does, about.
 const KEYS_OF_A_PAYMENT: usize = 12;
@@ -34,6 +34,8 @@ pub struct Executed {
     pub books: Result<(), Violation>,
     /// Keys whose value differs from the state before; also keys that were written without being read, whatever they had.
     pub changes: Changes,
+    /// The same to the state tree.
+    pub leaves: Vec<Change>,
     /// The state tree after the block.
     pub tree: Tree,
     /// For the header: root of the transactions.
@@ -96,13 +98,14 @@ fn roots(
     books: Result<(), Violation>,
     receipts: Vec<Receipt>,
     evidence: &[VerifiedEvidence],
-    leaves: &[Hash],
+    transactions: &[Hash],
 ) -> Executed {
-    let tree = update_tree(tree, &changes);
+    let leaves = leaves_of(&changes);
+    let tree = tree.update(&leaves);
     let EncodedReceipts { root: receipts_root, lengths: receipt_bytes, list: receipt_list } =
         EncodedReceipts::of(&receipts);
     Executed {
-        transactions_root: merkle::root(leaves),
+        transactions_root: merkle::root(transactions),
         evidence_root: merkle::root(&evidence.iter().map(|e| evidence_leaf(e.evidence())).collect::<Vec<_>>()),
         receipts_root,
         state_root: tree.root(),
@@ -111,6 +114,7 @@ fn roots(
         receipt_list,
         books,
         changes,
+        leaves,
         tree,
     }
 }
@@ -128,8 +132,12 @@ pub fn genesis_state(genesis: &Genesis) -> (Changes, Tree) {
 /// The tree of the state after `changes`, given the tree before them.
 #[must_use]
 pub fn update_tree(tree: &Tree, changes: &Changes) -> Tree {
-    let hashed = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| (key_hash(key), value.as_deref().map(value_hash));
-    tree.update(&changes.iter().map(hashed).collect::<Vec<_>>())
+    tree.update(&leaves_of(changes))
+}
+
+/// What `changes` to a state are to its tree.
+fn leaves_of(changes: &Changes) -> Vec<Change> {
+    changes.iter().map(|(key, value)| (key_hash(key), value.as_deref().map(value_hash))).collect()
 }
 
 /// The tree of a whole state, whose keys are distinct. It equals the tree that grew with the state, block by block.

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use vostro_crypto::{Domain, Hash, hash, hash_pair};
 
-use self::cells::{Cells, Draft, Held, Memory, Place};
+use self::cells::{Cells, Draft, Held, Memory, Place, View};
 use crate::proof::{OtherLeaf, Proof};
 
 /// Bits of a key, hence the greatest depth of a leaf and of the recursions below.
@@ -51,8 +51,11 @@ pub(crate) fn bit(key: &Hash, depth: usize) -> bool {
     key.0[depth / 8] >> (7 - depth % 8) & 1 == 1
 }
 
-/// A tree is built from scratch in parts, by so many first bits of the key: those of a byte.
-const PART_BITS: usize = 8;
+/// A tree is built from scratch in parts, by so many first bits of the key.
+const PART_BITS: usize = 4;
+
+/// So many parts make a tree.
+pub const PARTS: usize = 1 << PART_BITS;
 
 /// An update reads the paths of so many changes at once: what they touch stays in a processor's nearest caches.
 const FETCHED: usize = 16;
@@ -129,21 +132,6 @@ impl Maker<'_> {
                 self.join(None, left, right)
             }
         }
-    }
-
-    /// The subtree at `depth` over all keys of `parts`, a part for each byte that keys begin with; takes them.
-    fn of_parts(&mut self, depth: usize, parts: &mut [Vec<(Hash, Hash)>]) -> Subtree {
-        if let [part] = parts {
-            let mut part = std::mem::take(part);
-            part.sort_unstable_by_key(|(key, _)| *key);
-            assert!(part.is_sorted_by(|a, b| a.0 < b.0), "keys are distinct");
-            let leaves: Vec<_> = part.into_iter().map(|(key, value)| (key, self.leaf(key, value))).collect();
-            return self.build(depth, &leaves);
-        }
-        let (left, right) = parts.split_at_mut(parts.len() / 2);
-        let left = self.of_parts(depth + 1, left);
-        let right = self.of_parts(depth + 1, right);
-        self.join(None, left, right)
     }
 
     /// The subtree `at`, which is at `depth`, after `changes`, which are sorted, distinct and belong below it. Without a
@@ -240,8 +228,39 @@ fn fetch(cells: &Cells, at: Place, mut depth: usize, changes: &[Change]) {
     }
 }
 
-/// A key and its new value hash, or `None` to delete it.
-type Change = (Hash, Option<Hash>);
+/// A key hash and its new value hash, or `None` to delete it.
+pub type Change = (Hash, Option<Hash>);
+
+/// A part of a tree that is built from scratch: all keys that begin with certain bits. Parts may be made on threads of their own.
+#[derive(Debug)]
+pub struct Part {
+    at: usize,
+    root: Subtree,
+    cells: Cells,
+    len: usize,
+}
+
+impl Part {
+    /// Part number `at` of [`PARTS`], which stand in the order of their keys, of all its leaves: key hash and value hash.
+    ///
+    /// # Panics
+    /// Unless keys rise and belong there.
+    pub fn of(at: usize, leaves: &[(Hash, Hash)]) -> Part {
+        assert!(leaves.is_sorted_by(|a, b| a.0 < b.0), "the keys of a part rise");
+        let belongs = |(key, _): &(Hash, Hash)| Part::number(key) == at;
+        assert!(leaves.first().is_none_or(belongs) && leaves.last().is_none_or(belongs), "keys belong to their part");
+        let memory = Memory::of(Cells::default());
+        let mut maker = Maker { draft: memory.draft(), grown: 0 };
+        let grown: Vec<_> = leaves.iter().map(|(key, value)| (*key, maker.leaf(*key, *value))).collect();
+        let root = maker.build(PART_BITS, &grown);
+        Part { at, root, cells: maker.draft.into_cells(), len: leaves.len() }
+    }
+
+    /// The part that a key belongs to.
+    pub fn number(key: &Hash) -> usize {
+        usize::from(key.0[0]) >> (8 - PART_BITS)
+    }
+}
 
 /// A version of the state tree. Cloning one is cheap; versions that came from one another share memory, which holds what any of
 /// them that is not dropped needs. Each update of another version than the one made last first undoes what lies between: of lines
@@ -272,17 +291,42 @@ impl Tree {
         Tree { root: Subtree::EMPTY, len: 0, held: None }
     }
 
-    /// The tree of distinct keys and their values, in any order. It takes them apart by the first byte of the key and builds part by
-    /// part, so that sorting stays in a processor's caches and there is never a second list of everything.
+    /// The tree of distinct keys and their values, in any order.
     ///
     /// # Panics
     /// When a key comes many times.
     pub fn of(entries: impl IntoIterator<Item = (Hash, Hash)>) -> Tree {
-        let mut parts: Vec<Vec<(Hash, Hash)>> = vec![Vec::new(); 1 << PART_BITS];
+        // By bytes, so that sorting stays in a processor's caches.
+        let mut sorted: Vec<Vec<(Hash, Hash)>> = vec![Vec::new(); 1 << 8];
         for (key, value) in entries {
-            parts[usize::from(key.0[0])].push((key, value));
+            sorted[usize::from(key.0[0])].push((key, value));
         }
-        Tree::empty().made(|maker, _| maker.of_parts(0, &mut parts))
+        Tree::of_parts(sorted.chunks_mut((1 << 8) / PARTS).enumerate().map(|(at, bytes)| {
+            bytes.iter_mut().for_each(|leaves| leaves.sort_unstable_by_key(|(key, _)| *key));
+            let leaves: Vec<_> = bytes.iter_mut().flat_map(std::mem::take).collect();
+            Part::of(at, &leaves)
+        }))
+    }
+
+    /// The tree of all its parts, in order.
+    ///
+    /// # Panics
+    /// When they are not all, or in another order.
+    pub fn of_parts(parts: impl IntoIterator<Item = Part>) -> Tree {
+        let (mut cells, mut roots, mut len) = (Cells::default(), Vec::with_capacity(PARTS), 0);
+        for part in parts {
+            assert_eq!(part.at, roots.len(), "parts come in order");
+            let moved = cells.append(part.cells);
+            roots.push(Subtree { place: part.root.place.moved(moved), ..part.root });
+            len += part.len;
+        }
+        assert_eq!(roots.len(), PARTS, "a tree has all its parts");
+        let memory = Memory::of(cells);
+        let mut maker = Maker { draft: memory.draft(), grown: 0 };
+        while roots.len() > 1 {
+            roots = roots.chunks(2).map(|pair| maker.join(None, pair[0], pair[1])).collect();
+        }
+        Tree { root: roots[0], len, held: (len > 0).then(|| Arc::new(maker.draft.hold())) }
     }
 
     /// The commitment to the contents.
@@ -322,7 +366,7 @@ impl Tree {
         let draft = match &self.held {
             Some(held) => held.draft(),
             None => {
-                first = Memory::new();
+                first = Memory::of(Cells::default());
                 first.draft()
             }
         };
@@ -341,6 +385,28 @@ impl Tree {
     pub fn get(&self, key: &Hash) -> Option<Hash> {
         let [other, value] = self.descend(key, |_| ())?;
         (other == *key).then_some(value)
+    }
+
+    /// Passes on each key hash and value hash, in the order of keys. Meanwhile nobody makes a version of this tree.
+    ///
+    /// # Errors
+    /// The first one of `visit`, which ends the walk.
+    pub fn walk<E>(&self, visit: &mut impl FnMut(&Hash, &Hash) -> Result<(), E>) -> Result<(), E> {
+        fn below<E>(
+            view: &View<'_>,
+            place: Place,
+            visit: &mut impl FnMut(&Hash, &Hash) -> Result<(), E>,
+        ) -> Result<(), E> {
+            match place {
+                Place::Empty => Ok(()),
+                Place::Leaf(cell) => {
+                    let [key, value] = view.pair(cell);
+                    visit(key, value)
+                }
+                Place::Node(cell) => view.children(cell).into_iter().try_for_each(|child| below(view, child, visit)),
+            }
+        }
+        self.held.as_ref().map_or(Ok(()), |held| below(&held.view(), self.root.place, visit))
     }
 
     /// Proof that `key` has the value it has, or that it is absent.

@@ -458,12 +458,14 @@ impl Machine {
         }
         .tip();
         let reader = running.journal.blocks.reader();
-        let newest_first = (1..=header.height.0).rev().map(|height| match reader.block(height) {
-            Ok(Some(record)) => decode(&record.block, vostro_types::codec::MAX_BLOCK).map(Arc::new).map_err(|_| ()),
-            _ => Err(()),
+        let chain = genesis.hash();
+        let newest_first = (1..=header.height.0).rev().map(|height| {
+            let record = reader.block(height).ok().flatten().ok_or(())?;
+            let block = StoredBlock::decode_block(Height(height), &record.block).map_err(|_| ())?;
+            Ok::<_, ()>(RecentIds::of_block(&chain, &tip, &block))
         });
         // A block that cannot be read leaves the older state, which is as good.
-        if let Ok(recent) = RecentIds::rebuild(&genesis.hash(), &tip, newest_first) {
+        if let Ok(recent) = RecentIds::rebuild(newest_first) {
             let state = running.state.0.read().unwrap_or_else(PoisonError::into_inner).clone();
             let mut end = running.start.clone();
             (end.tip, end.tree, end.recent) = (tip, committed.tree.clone(), recent);

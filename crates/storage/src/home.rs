@@ -112,6 +112,11 @@ impl Home {
         self.data().join("state")
     }
 
+    /// The leaves of the state tree; may be deleted, the node reads the state instead.
+    pub fn leaves(&self) -> PathBuf {
+        crate::leaves::dir_of(&self.root)
+    }
+
     /// The guard's record; never deleted.
     pub fn signer(&self) -> PathBuf {
         self.root.join("signer")

@@ -9,6 +9,7 @@
 //!                          │   └──► Guard           two slots, the signer's own memory
 //!                          └──► Disk                DirDisk | MemDisk (loses what was not synced)
 //!   State (overlay + thread) ──► StateStore         FjallStore | SledStore | MemStore
+//!   Leaves (two threads) ──► sorted files           the state tree's leaves, for the next start
 //! ```
 
 pub mod disk;
@@ -16,6 +17,7 @@ mod error;
 mod guard;
 mod home;
 mod journal;
+pub mod leaves;
 pub mod log;
 pub mod state;
 mod tables;

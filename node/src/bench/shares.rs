@@ -19,8 +19,14 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Largest page of metrics that is read.
 const MAX_PAGE: u64 = 4 << 20;
 /// Threads of a node that belong to one part wholly.
-const THREADS: [(&str, &str); 4] =
-    [("log-writer", "log"), ("state-writer", "store"), ("fjall", "store"), ("sled-io", "store")];
+const THREADS: [(&str, &str); 6] = [
+    ("log-writer", "log"),
+    ("state-writer", "store"),
+    ("leaf-writer", "store"),
+    ("leaf-merger", "store"),
+    ("fjall", "store"),
+    ("sled-io", "store"),
+];
 /// What no part claims.
 const REST: &str = "unaccounted";
 

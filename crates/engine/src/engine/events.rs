@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use vostro_consensus::{GuardMark, Record, Seq, To, Verified};
-use vostro_execution::{Changes, Tree};
+use vostro_execution::{Changes, Tree, tree};
 use vostro_types::{
     Block, Certificate, Height, Label, Receipt, Time, TxId, ValidatorIndex, VerifiedEvidence, VerifiedTransaction,
 };
@@ -158,6 +158,8 @@ pub struct Committed {
     pub receipt_list: Vec<u8>,
     /// Changes to the state.
     pub changes: Arc<Changes>,
+    /// The same to the state tree, for whoever keeps its leaves.
+    pub leaves: Vec<tree::Change>,
     /// State tree after it.
     pub tree: Tree,
 }

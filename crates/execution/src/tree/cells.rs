@@ -54,6 +54,15 @@ impl Place {
             Place::Leaf(cell) | Place::Node(cell) => Some(cell),
         }
     }
+
+    /// Where it is when all cells are so many further on.
+    pub(super) fn moved(self, by: u32) -> Place {
+        match self {
+            Place::Empty => Place::Empty,
+            Place::Leaf(cell) => Place::Leaf(cell + by),
+            Place::Node(cell) => Place::Node(cell + by),
+        }
+    }
 }
 
 /// Two hashes: of a leaf its key and its value, of a node its children's. They fill a processor's line of memory.
@@ -86,7 +95,37 @@ pub(super) struct Cells {
     unused: u32,
 }
 
+impl Default for Cells {
+    /// None. Cell 0 stands for no cell.
+    fn default() -> Self {
+        Cells { chunks: Vec::new(), free: 0, unused: 1 }
+    }
+}
+
 impl Cells {
+    /// Takes in another memory's cells, none of which was ever free: by how many they are further on here.
+    pub(super) fn append(&mut self, mut other: Cells) -> u32 {
+        assert!(other.free == 0, "cells that have only been added are not free");
+        if other.chunks.is_empty() {
+            return 0;
+        }
+        let by = self.chunks.len() * CHUNK;
+        let unused = u32::try_from(by + other.unused as usize).ok().filter(|unused| unused & Place::LEAF == 0);
+        let (by, last) = (by as u32, self.unused);
+        self.unused = unused.expect("a tree has at most 2^31 cells");
+        for links in other.chunks.iter_mut().flat_map(|chunk| &mut chunk.children) {
+            *links = links.map(|packed| Place::unpack(packed).moved(by).pack());
+        }
+        self.chunks.append(&mut other.chunks);
+        // What was left of the last chunk, and the other memory's cell for none.
+        let none = (by > 0).then_some(by);
+        for cell in (last..by).chain(none) {
+            self.replace(cell, Content { pair: [Hash::ZERO; 2], children: [self.free, 0] });
+            self.free = cell;
+        }
+        by
+    }
+
     /// The two hashes of a cell.
     pub(super) fn pair(&self, cell: u32) -> &[Hash; 2] {
         &self.chunks[cell as usize / CHUNK].pairs[cell as usize % CHUNK].0
@@ -292,9 +331,7 @@ const WHOLE: &str = "who makes a version does not panic: the cells are half of o
 
 impl Memory {
     /// Without a version.
-    pub(super) fn new() -> Arc<Memory> {
-        // Cell 0 stands for no cell.
-        let cells = Cells { chunks: Vec::new(), free: 0, unused: 1 };
+    pub(super) fn of(cells: Cells) -> Arc<Memory> {
         let state = State { cells, versions: BTreeMap::new(), made: 0, spare: Vec::new() };
         Arc::new(Memory { state: RwLock::new(state), ended: Mutex::default() })
     }
@@ -402,6 +439,12 @@ impl Draft<'_> {
         self.undo.before.is_empty()
     }
 
+    /// The cells alone, of which no version is known.
+    pub(super) fn into_cells(mut self) -> Cells {
+        assert!(self.state.versions.is_empty());
+        std::mem::take(&mut self.state.cells)
+    }
+
     /// The version as it is now.
     pub(super) fn hold(self) -> Held {
         let Draft { memory, mut state, parent, undo } = self;
@@ -412,6 +455,14 @@ impl Draft<'_> {
         }
         state.versions.insert(number, Version { held: true, way: None, behind: usize::from(parent.is_some()) });
         Held { memory: memory.clone(), number }
+    }
+}
+
+#[cfg(test)]
+impl View<'_> {
+    /// How many cells there is memory for.
+    pub(super) fn reserved(&self) -> usize {
+        self.state.cells.chunks.len() * CHUNK
     }
 }
 

@@ -62,6 +62,17 @@ fn map(max: usize) -> impl Strategy<Value = Map> {
     prop::collection::btree_map(key(), value(), 0..max)
 }
 
+/// What a walk passes on, in its order.
+fn walked(tree: &Tree) -> Vec<(Hash, Hash)> {
+    let mut leaves = Vec::new();
+    tree.walk::<()>(&mut |key, value| {
+        leaves.push((*key, *value));
+        Ok(())
+    })
+    .unwrap();
+    leaves
+}
+
 /// Batches that write and delete, hitting present keys about half of the time.
 fn batches(base: &Map) -> impl Strategy<Value = Vec<Vec<Change>>> + use<> {
     let known: Vec<Hash> = base.keys().copied().chain([Hash([0xaa; 32])]).collect();
@@ -111,6 +122,7 @@ proptest! {
         }
         let (built, grown) = (built.update(&batch), grown.update(&batch));
         prop_assert_eq!((built.root(), built.len()), (grown.root(), grown.len()));
+        prop_assert_eq!(walked(&built), tree_contents(&built).into_iter().collect::<Vec<_>>());
     }
 
     #[test]
@@ -414,4 +426,46 @@ fn leaf_and_node_hashes_are_domain_hashes() {
     let (a, b) = (Hash([1; 32]), Hash([2; 32]));
     assert_eq!(leaf_hash(&a, &b), hash(Domain::StateLeaf, &[&a.0, &b.0]));
     assert_eq!(node_hash(&a, &b), hash(Domain::StateNode, &[&a.0, &b.0]));
+}
+
+#[test]
+fn a_tree_of_parts_uses_every_cell_and_walks_in_order() {
+    let entries: Vec<_> = (0..20_000u64).map(|i| (key_hash(&i.to_le_bytes()), value_hash(&[1]))).collect();
+    let tree = Tree::of(entries.iter().copied());
+    let grown = Tree::empty().update(&entries.iter().map(|(key, value)| (*key, Some(*value))).collect::<Vec<_>>());
+    assert_eq!((tree.root(), tree.len()), (grown.root(), grown.len()));
+    assert_eq!(tree.held.as_ref().unwrap().count().0, cells_of(&tree).len(), "what is left of a part's cells is free");
+    let mut sorted = entries.clone();
+    sorted.sort_unstable();
+    assert_eq!(walked(&tree), sorted);
+    let mut passed = 0;
+    let ended = tree.walk(&mut |_, _| {
+        passed += 1;
+        if passed == 7 { Err("enough") } else { Ok(()) }
+    });
+    assert_eq!((ended, passed), (Err("enough"), 7));
+    // What is free is used before there is more.
+    let cells = |tree: &Tree| tree.held.as_ref().unwrap().view().reserved();
+    let (reserved, more) =
+        (cells(&tree), (30_000..30_500u64).map(|i| (key_hash(&i.to_le_bytes()), Some(value_hash(&[2])))));
+    let larger = tree.update(&more.collect::<Vec<_>>());
+    assert_eq!((larger.len(), cells(&larger)), (20_500, reserved));
+}
+
+#[test]
+#[should_panic(expected = "keys belong to their part")]
+fn a_part_has_its_own_keys_alone() {
+    let _ = Part::of(1, &[(Hash([0x10; 32]), Hash([1; 32])), (Hash([0x20; 32]), Hash([1; 32]))]);
+}
+
+#[test]
+#[should_panic(expected = "the keys of a part rise")]
+fn keys_of_a_part_are_distinct() {
+    let _ = Part::of(1, &[(Hash([0x10; 32]), Hash([1; 32])), (Hash([0x10; 32]), Hash([2; 32]))]);
+}
+
+#[test]
+#[should_panic(expected = "a tree has all its parts")]
+fn a_tree_has_all_its_parts() {
+    let _ = Tree::of_parts((0..PARTS - 1).map(|at| Part::of(at, &[])));
 }
