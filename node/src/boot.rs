@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use color_eyre::eyre::{Result, WrapErr, bail, ensure, eyre};
+use color_eyre::eyre::{Report, Result, WrapErr, bail, ensure, eyre};
 use vostro_consensus::{GuardMark, Record, Tip};
 use vostro_engine::{ChainEnd, RecentIds, StoredBlock, Unreadable};
 use vostro_execution::tree::{self, PARTS};
@@ -221,29 +221,44 @@ fn try_state(
 fn recent_ids(blocks: &BlockReader, chain: &Hash, tip: &Tip) -> Result<RecentIds> {
     let next = AtomicU64::new(tip.height.0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let left_by = |height| {
+        let block = StoredBlock::decode_block(Height(height), &record_at(blocks, height)?.block)?;
+        Ok::<_, Report>(RecentIds::of_block(chain, tip, &block))
+    };
+    let (mut recent, mut end, mut failed) = (RecentIds::default(), 0, None);
     std::thread::scope(|scope| {
         let (send, read) = crossbeam_channel::bounded(threads);
         for _ in 0..threads {
             let (send, next) = (send.clone(), &next);
             scope.spawn(move || {
-                while let Ok(height) =
-                    next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| next.checked_sub(1))
-                    && height > 0
-                {
-                    let ids = record_at(blocks, height).and_then(|record| {
-                        let block = StoredBlock::decode_block(Height(height), &record.block)?;
-                        Ok(RecentIds::of_block(chain, tip, &block))
-                    });
-                    // What other threads have under way is newer, or as old.
-                    if matches!(ids, Ok(None)) || send.send(ids).is_err() {
+                let take = || next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| next.checked_sub(1)).ok();
+                while let Some(height) = take() {
+                    let left = left_by(height);
+                    if matches!(left, Ok(None)) {
                         next.store(0, Ordering::Relaxed);
+                    }
+                    if send.send((height, left)).is_err() {
+                        return;
                     }
                 }
             });
         }
         drop(send);
-        RecentIds::rebuild(read)
-    })
+        for (height, left) in read {
+            match left {
+                Ok(Some(ids)) => recent.extend(ids),
+                Ok(None) => end = end.max(height),
+                Err(error) => {
+                    failed = failed.take().filter(|(other, _)| *other > height).or(Some((height, error)));
+                }
+            }
+        }
+    });
+    // Nobody needs a block that is older than one that left nothing.
+    match failed {
+        Some((height, error)) if height > end => Err(error),
+        _ => Ok(recent),
+    }
 }
 
 fn record_at(blocks: &BlockReader, height: u64) -> Result<BlockRecord> {

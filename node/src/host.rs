@@ -258,7 +258,12 @@ pub fn start(parts: Parts, sender: Sender<Msg>, events: Receiver<Msg>) -> Result
                 host.shared.halt(format!("{error:#}"));
                 leaves::doubt(&host.root);
             }
+            let root = host.root.clone();
             let closed = host.close();
+            match &closed {
+                Ok(()) => leaves::closed(&root),
+                Err(_) => leaves::doubt(&root),
+            }
             outcome.and(closed)
         })
         .wrap_err("cannot start the engine's thread")?;

@@ -124,8 +124,8 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
 
     let root = paths.root().to_path_buf();
     let (storage, opening) = (config.storage.clone(), genesis.clone());
-    let opened = tokio::task::spawn_blocking(move || open(&root, &opening, &storage)).await??;
     doubt_after_panic(paths.root());
+    let opened = tokio::task::spawn_blocking(move || open(&root, &opening, &storage)).await??;
     let opened = if place.is_some() { signer::check(opened, validators.len(), vote_from)? } else { opened };
     let metrics = Metrics::new();
     let tip = Tip {

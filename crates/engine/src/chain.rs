@@ -163,17 +163,4 @@ impl RecentIds {
             bodies.filter(|body| valid(&body.valid_until)).map(|body| (body.id(chain), body.valid_until)).collect()
         })
     }
-
-    /// The ids that [blocks](RecentIds::of_block) leave behind, in whatever order, up to the first that leaves none.
-    ///
-    /// # Errors
-    /// The first error of the iterator.
-    pub fn rebuild<E>(blocks: impl IntoIterator<Item = Result<Option<Vec<(TxId, Time)>>, E>>) -> Result<Self, E> {
-        let mut recent = RecentIds::default();
-        for left in blocks {
-            let Some(ids) = left? else { break };
-            ids.into_iter().for_each(|(id, valid_until)| recent.insert(id, valid_until));
-        }
-        Ok(recent)
-    }
 }

@@ -81,6 +81,12 @@ impl RecentIds {
     }
 }
 
+impl Extend<(TxId, Time)> for RecentIds {
+    fn extend<I: IntoIterator<Item = (TxId, Time)>>(&mut self, ids: I) {
+        ids.into_iter().for_each(|(id, valid_until)| self.insert(id, valid_until));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,12 +5,14 @@ mod net;
 
 use net::*;
 use std::sync::Arc;
+use vostro_consensus::Tip;
 use vostro_engine::candidate::{
     BlockLimits, Candidate, Invalid, Known, MAX_TRANSACTION_RECEIPTS, Parent, build, validate,
 };
 use vostro_engine::mempool::{Mempool, MempoolLimits};
 use vostro_engine::recent::{MAX_RECENT_IDS, RecentIds};
 use vostro_execution::{MemState, StateRead, Tree, Unmetered, genesis_state};
+use vostro_types::transaction::MAX_VALIDITY_MS;
 use vostro_types::*;
 
 const LIMITS: BlockLimits =
@@ -481,4 +483,32 @@ fn no_block_holds_a_transaction_that_clients_cannot_read() {
     assert_eq!(verdict, Err(Invalid::Transaction { index: 2, reason: "larger than a transaction may be" }));
     let refused = fixture.pool.insert(Arc::new(large.verify(&chain).unwrap()), Time(START));
     assert!(matches!(refused, Err(vostro_engine::mempool::NotInserted::TooLarge { .. })));
+}
+
+/// What a start gathers from the block log is what the node that wrote it remembered.
+#[test]
+fn ids_of_recent_blocks_are_those_that_count_at_the_tip() {
+    let fixture = Fixture::new();
+    let built = fixture.built();
+    let chain = fixture.genesis.hash();
+    let (first, last) = (built.ids[0], built.ids[1]);
+    let mut block = (*built.block).clone();
+    let until = |at: usize| block.transactions[at].body.valid_until;
+    assert_eq!(until(0), until(1));
+    let later = until(0).plus(5);
+    Arc::make_mut(&mut block.transactions[1]).body.valid_until = later;
+    let changed = block.transactions[1].body.id(&chain);
+    assert_ne!(changed, last);
+    let at = |time: Time| Tip { height: Height(9), block: BlockId(chain), time, certificate: None };
+    let of = |time: Time| RecentIds::of_block(&chain, &at(time), &block);
+    let early = later.minus(5);
+    assert_eq!(of(early), Some(vec![(first, early), (changed, later)]), "valid until then");
+    assert_eq!(of(early.plus(1)), Some(vec![(changed, later)]));
+    assert_eq!(of(later.plus(1)), Some(vec![]));
+    let oldest = block.header.time.plus(MAX_VALIDITY_MS);
+    assert_eq!(of(oldest), Some(vec![]));
+    assert_eq!(of(oldest.plus(1)), None, "no transaction is valid for so long");
+    let mut recent = RecentIds::default();
+    recent.extend(of(early).unwrap());
+    assert_eq!((recent.len(), recent.contains(&first), recent.contains(&changed)), (2, true, true));
 }

@@ -120,15 +120,20 @@ impl Maker<'_> {
         whole
     }
 
-    /// The subtree at `depth` over leaves that are sorted by key and distinct.
-    fn build(&mut self, depth: usize, leaves: &[(Hash, Subtree)]) -> Subtree {
+    /// The subtree at `depth` over leaves that are sorted by key and distinct; `leaf` gives each one's.
+    fn build<T>(
+        &mut self,
+        depth: usize,
+        leaves: &[(Hash, T)],
+        leaf: &impl Fn(&mut Self, &(Hash, T)) -> Subtree,
+    ) -> Subtree {
         match leaves {
             [] => Subtree::EMPTY,
-            [(_, only)] => *only,
+            [only] => leaf(self, only),
             _ => {
                 let (left, right) = split(leaves, depth, |(key, _)| key);
-                let left = self.build(depth + 1, left);
-                let right = self.build(depth + 1, right);
+                let left = self.build(depth + 1, left, leaf);
+                let right = self.build(depth + 1, right, leaf);
                 self.join(None, left, right)
             }
         }
@@ -192,7 +197,7 @@ impl Maker<'_> {
         if let Some((_, key, _, leaf)) = stood {
             leaves.insert(leaves.partition_point(|(other, _)| *other < key), (key, leaf));
         }
-        self.build(depth, &leaves)
+        self.build(depth, &leaves, &|_, (_, leaf)| *leaf)
     }
 }
 
@@ -231,6 +236,20 @@ fn fetch(cells: &Cells, at: Place, mut depth: usize, changes: &[Change]) {
 /// A key hash and its new value hash, or `None` to delete it.
 pub type Change = (Hash, Option<Hash>);
 
+/// Of changes in the order in which they were made: the last one of each key, in the order of keys.
+pub fn newest<T: Copy>(mut changes: Vec<(Hash, T)>) -> Vec<(Hash, T)> {
+    // A stable sort that makes use of what is sorted already.
+    changes.sort_by_key(|(key, _)| *key);
+    changes.dedup_by(|later, kept| {
+        let same = later.0 == kept.0;
+        if same {
+            kept.1 = later.1;
+        }
+        same
+    });
+    changes
+}
+
 /// A part of a tree that is built from scratch: all keys that begin with certain bits. Parts may be made on threads of their own.
 #[derive(Debug)]
 pub struct Part {
@@ -251,8 +270,7 @@ impl Part {
         assert!(leaves.first().is_none_or(belongs) && leaves.last().is_none_or(belongs), "keys belong to their part");
         let memory = Memory::of(Cells::default());
         let mut maker = Maker { draft: memory.draft(), grown: 0 };
-        let grown: Vec<_> = leaves.iter().map(|(key, value)| (*key, maker.leaf(*key, *value))).collect();
-        let root = maker.build(PART_BITS, &grown);
+        let root = maker.build(PART_BITS, leaves, &|maker, (key, value)| maker.leaf(*key, *value));
         Part { at, root, cells: maker.draft.into_cells(), len: leaves.len() }
     }
 
@@ -348,15 +366,7 @@ impl Tree {
     /// the later counts. Deleting what is absent and writing what is there changes nothing.
     #[must_use]
     pub fn update(&self, changes: &[(Hash, Option<Hash>)]) -> Tree {
-        let mut sorted = changes.to_vec();
-        sorted.sort_by_key(|(key, _)| *key);
-        sorted.dedup_by(|later, kept| {
-            let same = later.0 == kept.0;
-            if same {
-                kept.1 = later.1;
-            }
-            same
-        });
+        let sorted = newest(changes.to_vec());
         self.made(|maker, root| maker.update(root, 0, &sorted))
     }
 

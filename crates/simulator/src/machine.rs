@@ -459,13 +459,17 @@ impl Machine {
         .tip();
         let reader = running.journal.blocks.reader();
         let chain = genesis.hash();
-        let newest_first = (1..=header.height.0).rev().map(|height| {
-            let record = reader.block(height).ok().flatten().ok_or(())?;
-            let block = StoredBlock::decode_block(Height(height), &record.block).map_err(|_| ())?;
-            Ok::<_, ()>(RecentIds::of_block(&chain, &tip, &block))
-        });
+        let left = |height: u64| {
+            let record = reader.block(height).ok().flatten()?;
+            let block = StoredBlock::decode_block(Height(height), &record.block).ok()?;
+            Some(RecentIds::of_block(&chain, &tip, &block))
+        };
+        let left: Option<Vec<_>> =
+            (1..=header.height.0).rev().map(left).take_while(|left| !matches!(left, Some(None))).collect();
         // A block that cannot be read leaves the older state, which is as good.
-        if let Ok(recent) = RecentIds::rebuild(newest_first) {
+        if let Some(left) = left {
+            let mut recent = RecentIds::default();
+            recent.extend(left.into_iter().flatten().flatten());
             let state = running.state.0.read().unwrap_or_else(PoisonError::into_inner).clone();
             let mut end = running.start.clone();
             (end.tip, end.tree, end.recent) = (tip, committed.tree.clone(), recent);

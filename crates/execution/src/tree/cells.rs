@@ -77,6 +77,11 @@ struct Content {
     children: [u32; 2],
 }
 
+impl Content {
+    /// What memory has that was never written.
+    const NONE: Content = Content { pair: [Hash::ZERO; 2], children: [0; 2] };
+}
+
 /// A row of cells. What says where a node's children are lies apart from their hashes: who goes down needs the former, and of them eight
 /// fit into a line.
 #[derive(Debug)]
@@ -120,7 +125,7 @@ impl Cells {
         // What was left of the last chunk, and the other memory's cell for none.
         let none = (by > 0).then_some(by);
         for cell in (last..by).chain(none) {
-            self.replace(cell, Content { pair: [Hash::ZERO; 2], children: [self.free, 0] });
+            self.set(cell, Content { children: [self.free, 0], ..Content::NONE });
             self.free = cell;
         }
         by
@@ -140,6 +145,14 @@ impl Cells {
         self.chunks[cell as usize / CHUNK].children[cell as usize % CHUNK]
     }
 
+    /// As [`Cells::replace`], of a cell whose content does not matter. Memory that was never written is better not read first: the system
+    /// would have to map it twice, and to tell every processor.
+    fn set(&mut self, cell: u32, new: Content) {
+        let (chunk, at) = (&mut self.chunks[cell as usize / CHUNK], cell as usize % CHUNK);
+        chunk.pairs[at].0 = new.pair;
+        chunk.children[at] = new.children;
+    }
+
     fn replace(&mut self, cell: u32, new: Content) -> Content {
         let (chunk, at) = (&mut self.chunks[cell as usize / CHUNK], cell as usize % CHUNK);
         Content {
@@ -148,7 +161,7 @@ impl Cells {
         }
     }
 
-    /// A cell that no subtree of this version is in.
+    /// A cell that no subtree of this version is in; its number is below [`Cells::unused`] as it was if it ever had content.
     fn take(&mut self) -> u32 {
         if self.free != 0 {
             let cell = self.free;
@@ -422,15 +435,23 @@ impl Draft<'_> {
     /// # Panics
     /// When there are 2³¹ cells, which is a tree of some 880 million keys.
     pub(super) fn add(&mut self, pair: [Hash; 2], children: [Place; 2]) -> u32 {
+        let used = self.state.cells.unused;
         let cell = self.state.cells.take();
-        self.write(cell, pair, children);
+        if cell < used {
+            self.write(cell, pair, children);
+            return cell;
+        }
+        self.state.cells.set(cell, Content { pair, children: children.map(Place::pack) });
+        if self.parent.is_some() {
+            self.undo.before.push((cell, Content::NONE));
+        }
         cell
     }
 
     /// The version has no use for a cell.
     pub(super) fn free(&mut self, cell: u32) {
         let next = self.state.cells.free;
-        self.put(cell, Content { pair: [Hash::ZERO; 2], children: [next, 0] });
+        self.put(cell, Content { children: [next, 0], ..Content::NONE });
         self.state.cells.free = cell;
     }
 

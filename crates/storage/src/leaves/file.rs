@@ -32,6 +32,9 @@ const LEAF_BYTES: usize = 64;
 /// Checksum, number of leaves, height.
 const FRAME_HEADER: usize = 16;
 const WRITE_BUFFER: usize = 1 << 20;
+const READ_BUFFER: usize = 64 << 10;
+/// What is written is synced piece by piece: other files wait for the disk, too.
+const SYNCED_BYTES: usize = 32 << 20;
 const UNFINISHED: &str = "new";
 
 /// What a file holds; its name ends in it.
@@ -191,10 +194,15 @@ impl Sorted {
     /// Opens a file and checks its header.
     pub(super) fn open(path: PathBuf, kind: Kind, genesis: &GenesisHash) -> Result<Self, StorageError> {
         let (file, span, page) = open(&path, kind, genesis, CHECKED)?;
+        let length =
+            file.metadata().map_err(|source| StorageError::io("look at", path.display().to_string(), source))?.len();
         let mut starts = vec![0u64];
         for byte in 0..BUCKETS {
-            let next = starts[byte].checked_add(u64_at(&page, COMMON + byte * 8)).ok_or_else(|| malformed(&path))?;
-            starts.push(next);
+            let next = starts[byte].checked_add(u64_at(&page, COMMON + byte * 8));
+            starts.push(next.filter(|next| *next <= length / LEAF_BYTES as u64).ok_or_else(|| malformed(&path))?);
+        }
+        if place(starts[BUCKETS]) != length {
+            return Err(malformed(&path));
         }
         let checksums = (0..BUCKETS).map(|byte| u32_at(&page, COMMON + BUCKETS * 8 + byte * 4)).collect();
         Ok(Sorted { path, file, span, starts, checksums })
@@ -205,29 +213,40 @@ impl Sorted {
         self.starts[BUCKETS]
     }
 
+    /// How many leaves have keys that begin with `byte`.
+    pub(super) fn count(&self, byte: u8) -> u64 {
+        self.starts[usize::from(byte) + 1] - self.starts[usize::from(byte)]
+    }
+
     /// Appends those leaves whose keys begin with `byte`, in order of keys, which are distinct.
     pub(super) fn bucket(&self, byte: u8, leaves: &mut Vec<Leaf>) -> Result<(), StorageError> {
-        let at = usize::from(byte);
-        let failed = |source| StorageError::io("read", self.path.display().to_string(), source);
-        let count = self.starts[at + 1] - self.starts[at];
-        let length = self.file.metadata().map_err(failed)?.len();
-        // Before memory is asked for.
-        let place = |leaf: u64| leaf.checked_mul(LEAF_BYTES as u64)?.checked_add(HEADER_PAGE as u64);
-        let (Some(from), Some(_)) = (place(self.starts[at]), place(self.starts[at + 1]).filter(|end| *end <= length))
-        else {
-            return Err(malformed(&self.path));
-        };
-        let mut bytes = vec![0; count as usize * LEAF_BYTES];
-        self.file.read_exact_at(&mut bytes, from).map_err(failed)?;
-        let before = leaves.len();
-        leaves.extend(leaves_in(&bytes));
+        let (at, before) = (usize::from(byte), leaves.len());
+        let mut place = place(self.starts[at]);
+        let mut left = self.count(byte) as usize * LEAF_BYTES;
+        // Little at a time: large buffers are given back to the system, and cost more to get anew than to fill.
+        let mut bytes = vec![0; left.min(READ_BUFFER)];
+        let mut checksum = crc32fast::Hasher::new();
+        while left > 0 {
+            let piece = &mut bytes[..left.min(READ_BUFFER)];
+            let read = self.file.read_exact_at(piece, place);
+            read.map_err(|source| StorageError::io("read", self.path.display().to_string(), source))?;
+            checksum.update(piece);
+            leaves.extend(leaves_in(piece));
+            place += piece.len() as u64;
+            left -= piece.len();
+        }
         let new = &leaves[before..];
         let in_order = new.is_sorted_by(|a, b| a.0 < b.0) && new.iter().all(|(key, _)| key.0[0] == byte);
-        if crc32fast::hash(&bytes) != self.checksums[at] || !in_order {
+        if checksum.finalize() != self.checksums[at] || !in_order {
             return Err(malformed(&self.path));
         }
         Ok(())
     }
+}
+
+/// Where in a sorted file a leaf is.
+fn place(leaf: u64) -> u64 {
+    HEADER_PAGE as u64 + leaf * LEAF_BYTES as u64
 }
 
 /// Writes a sorted file.
@@ -237,6 +256,15 @@ pub(super) struct Sorter {
     file: BufWriter<File>,
     counts: Vec<u64>,
     checksums: Vec<crc32fast::Hasher>,
+    /// Bytes that were written since the last sync.
+    unsynced: usize,
+}
+
+impl Drop for Sorter {
+    /// Of what was not finished nothing stays: it may have filled the disk.
+    fn drop(&mut self) {
+        let _ = remove(&self.unfinished);
+    }
 }
 
 impl Sorter {
@@ -247,7 +275,7 @@ impl Sorter {
         let mut file = BufWriter::with_capacity(WRITE_BUFFER, File::create(&unfinished).map_err(failed)?);
         file.write_all(&[0; HEADER_PAGE]).map_err(failed)?;
         let checksums = vec![crc32fast::Hasher::new(); BUCKETS];
-        Ok(Sorter { path, unfinished, file, counts: vec![0; BUCKETS], checksums })
+        Ok(Sorter { path, unfinished, file, counts: vec![0; BUCKETS], checksums, unsynced: 0 })
     }
 
     fn failed(&self, source: std::io::Error) -> StorageError {
@@ -261,6 +289,12 @@ impl Sorter {
         for half in [&key.0, &value.0] {
             self.checksums[byte].update(half);
             self.file.write_all(half).map_err(|source| self.failed(source))?;
+        }
+        self.unsynced += LEAF_BYTES;
+        if self.unsynced >= SYNCED_BYTES {
+            self.unsynced = 0;
+            let synced = self.file.flush().and_then(|()| self.file.get_ref().sync_data());
+            synced.map_err(|source| self.failed(source))?;
         }
         Ok(())
     }
@@ -298,6 +332,8 @@ pub(super) struct Frames {
     pub span: Span,
     /// Changes in the order in which blocks made them.
     pub leaves: Vec<Leaf>,
+    /// How many there were.
+    pub len: u64,
     /// Bytes of the file up to there.
     length: u64,
 }
@@ -317,7 +353,7 @@ impl Tail {
     pub(super) fn go_on(path: PathBuf, frames: &Frames) -> Result<Self, StorageError> {
         let file = File::options().write(true).open(&path);
         let file = file.map_err(|source| StorageError::io("open", path.display().to_string(), source))?;
-        Self::at_end(path, file, frames.length, frames.span.to, frames.leaves.len() as u64)
+        Self::at_end(path, file, frames.length, frames.span.to, frames.len)
     }
 
     fn at_end(path: PathBuf, mut file: File, length: u64, to: u64, len: u64) -> Result<Self, StorageError> {
@@ -358,7 +394,7 @@ pub(super) fn read_tail(path: &Path, genesis: &GenesisHash, until: u64) -> Resul
     let (mut file, Span { from, .. }, _) = open(path, Kind::Tail, genesis, COMMON)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(|source| StorageError::io("read", path.display().to_string(), source))?;
-    let mut frames = Frames { span: Span { from, to: from }, leaves: Vec::new(), length: HEADER_PAGE as u64 };
+    let mut frames = Frames { span: Span { from, to: from }, leaves: Vec::new(), len: 0, length: HEADER_PAGE as u64 };
     let mut rest = &bytes[..];
     while frames.span.to < until
         && let Some((head, behind)) = rest.split_at_checked(FRAME_HEADER)
@@ -367,6 +403,7 @@ pub(super) fn read_tail(path: &Path, genesis: &GenesisHash, until: u64) -> Resul
         && crc32fast::hash(&rest[4..FRAME_HEADER + body.len()]) == u32_at(head, 0)
     {
         frames.leaves.extend(leaves_in(body));
+        frames.len = frames.leaves.len() as u64;
         frames.span.to += 1;
         frames.length += (FRAME_HEADER + body.len()) as u64;
         rest = behind;

@@ -17,10 +17,11 @@ mod tests;
 mod writer;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use vostro_crypto::Hash;
-use vostro_execution::tree::PARTS;
+use vostro_execution::tree::{PARTS, newest};
 
 use self::file::{Kind, Leaf, Sorted, Span, list, path, read_tail, tail_from};
 pub use self::writer::Leaves;
@@ -32,6 +33,11 @@ const BYTES_OF_A_PART: usize = (1 << 8) / PARTS;
 
 /// Says that the state may not be what it should be.
 const DOUBT: &str = "DOUBT";
+/// Says since which start of the machine a process has the home open: a state store that was not closed before the machine ended may be
+/// anything.
+const OPEN: &str = "OPEN";
+/// Linux names each start of the machine here.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// The next start is to read the whole state of the home `root` and hold it against the header, which who finds leaves does without.
 /// For a process that ends because something is wrong, so it does not report what fails: the next start would be quicker, no more.
@@ -39,23 +45,27 @@ pub fn doubt(root: &Path) {
     let _ = std::fs::write(dir_of(root).join(DOUBT), []);
 }
 
+/// The state store of the home `root` was closed. If this cannot be noted the next start may be slower, no more.
+pub fn closed(root: &Path) {
+    let _ = std::fs::remove_file(dir_of(root).join(OPEN));
+}
+
+/// A process opens the home.
+fn opened(dir: &Path) -> Result<(), StorageError> {
+    let path = dir.join(OPEN);
+    let written = std::fs::read(BOOT_ID).and_then(|boot| std::fs::write(&path, boot));
+    written.map_err(|source| StorageError::io("write", path.display().to_string(), source))
+}
+
+/// Whether the state may be something else than what the store's last process wrote.
+fn is_doubted(dir: &Path) -> bool {
+    let other_boot = std::fs::read(dir.join(OPEN)).is_ok_and(|open| std::fs::read(BOOT_ID).ok() != Some(open));
+    other_boot || dir.join(DOUBT).exists()
+}
+
 /// The directory in a home.
 pub(crate) fn dir_of(root: &Path) -> PathBuf {
     root.join("data").join("leaves")
-}
-
-/// Of changes in the order in which they were made: the last one of each key, in the order of keys.
-fn newest(mut changes: Vec<Leaf>) -> Vec<Leaf> {
-    // A stable sort that makes use of what is sorted already, as runs are.
-    changes.sort_by_key(|(key, _)| *key);
-    changes.dedup_by(|later, kept| {
-        let same = later.0 == kept.0;
-        if same {
-            kept.1 = later.1;
-        }
-        same
-    });
-    changes
 }
 
 /// Passes on the leaves of `base` after `changes`; both are sorted.
@@ -142,20 +152,23 @@ pub struct Found {
 }
 
 impl Found {
-    /// Looks for the leaves at `height`; `None` if what is there does not lead to it, or somebody [doubts](doubt) the state.
+    /// Looks for the leaves at `height`; `None` if what is there does not lead to it, somebody [doubts](doubt) the
+    /// state, or the machine ended before the state store was [closed].
     ///
     /// # Errors
     /// When a file cannot be read, or is not what it should be: as good as not found.
     pub fn at(dir: &Path, genesis: GenesisHash, height: u64) -> Result<Option<Self>, StorageError> {
         let files = list(dir)?;
-        if dir.join(DOUBT).exists() {
+        if is_doubted(dir) {
             return Ok(None);
         }
         let Some(sorted) = SortedFiles::open(dir, &genesis, &files)? else { return Ok(None) };
         let mut to = sorted.to();
         let (mut tails, mut last, mut changes) = (BTreeMap::new(), None, Vec::new());
         let numbers = files.iter().filter(|(number, kind)| *kind == Kind::Tail && *number > sorted.numbers.1);
-        let numbers: Vec<u64> = numbers.map(|(number, _)| *number).collect();
+        let mut numbers: Vec<u64> = numbers.map(|(number, _)| *number).collect();
+        // The process may have ended before the last one had its header.
+        numbers.pop_if(|last| tail_from(&path(dir, *last, Kind::Tail), &genesis).is_err());
         for (at, number) in numbers.iter().enumerate() {
             if to == height && at > 0 {
                 break;
@@ -163,13 +176,13 @@ impl Found {
             // Where the next one begins this one ends, whatever else is in it.
             let next = numbers.get(at + 1).map(|next| tail_from(&path(dir, *next, Kind::Tail), &genesis));
             let until = next.transpose()?.unwrap_or(height).min(height);
-            let frames = read_tail(&path(dir, *number, Kind::Tail), &genesis, until)?;
+            let mut frames = read_tail(&path(dir, *number, Kind::Tail), &genesis, until)?;
             if frames.span.from != to {
                 return Ok(None);
             }
             to = frames.span.to;
             tails.insert(*number, frames.span);
-            changes.extend_from_slice(&frames.leaves);
+            changes.append(&mut frames.leaves);
             last = Some(frames);
         }
         if to != height {
@@ -183,13 +196,15 @@ impl Found {
     /// # Errors
     /// When a file cannot be read, or is not what it should be.
     pub fn part(&self, at: usize) -> Result<Vec<(Hash, Hash)>, StorageError> {
-        let mut leaves = Vec::new();
-        for byte in (at * BYTES_OF_A_PART..(at + 1) * BYTES_OF_A_PART).map(|byte| byte as u8) {
-            let mut base = Vec::new();
+        let bytes = (at * BYTES_OF_A_PART..(at + 1) * BYTES_OF_A_PART).map(|byte| byte as u8);
+        let room: u64 = bytes.clone().map(|byte| self.sorted.base.count(byte)).sum();
+        let mut leaves = Vec::with_capacity(room as usize + self.changes.len() / PARTS);
+        let mut base = Vec::new();
+        for byte in bytes {
+            base.clear();
             self.sorted.base.bucket(byte, &mut base)?;
             let changes = self.sorted.changes(byte, &self.changes)?;
-            leaves.reserve(base.len() + changes.len());
-            let Ok(()) = merged::<std::convert::Infallible>(&base, &changes, |leaf| {
+            let Ok(()) = merged::<Infallible>(&base, &changes, |leaf| {
                 leaves.push(*leaf);
                 Ok(())
             });

@@ -42,9 +42,11 @@ fn leaves_of(found: &Found) -> Vec<(Hash, Hash)> {
     (0..PARTS).flat_map(|at| found.part(at).unwrap()).collect()
 }
 
+/// All files but the one that says the home is open.
 fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> =
         fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != OPEN);
     names.sort();
     names
 }
@@ -194,11 +196,19 @@ fn a_byte_that_changed_is_noticed() {
     let mut leaves = Leaves::go_on_with(found(home.path(), 9).unwrap(), 1).unwrap();
     leaves.apply(10, vec![(key(77), Some(value_hash(&[9])))], Some(10));
     leaves.end();
+    // And a tail.
+    let mut leaves = Leaves::go_on(found(home.path(), 10).unwrap()).unwrap();
+    leaves.apply(11, vec![(key(78), Some(value_hash(&[9]))), (key(77), None)], Some(11));
+    leaves.end();
     let map = &mut maps[9];
-    map.insert(key(77), value_hash(&[9]));
+    map.insert(key(78), value_hash(&[9]));
+    map.remove(&key(77));
     let expected: Vec<_> = map.clone().into_iter().collect();
     let files = list(home.path()).unwrap();
-    assert!(files.iter().any(|(_, kind)| *kind == Kind::Run), "{files:?}");
+    for kind in [Kind::Base, Kind::Run, Kind::Tail] {
+        assert!(files.iter().any(|(_, other)| *other == kind), "{files:?}");
+    }
+    assert_eq!(leaves_of(&found(home.path(), 11).unwrap()), expected);
     let mut noticed = 0;
     for (number, kind) in files {
         let path = path(home.path(), number, kind);
@@ -207,12 +217,20 @@ fn a_byte_that_changed_is_noticed() {
             let mut bytes = whole.clone();
             bytes[at] ^= 1 << (at % 8);
             fs::write(&path, &bytes).unwrap();
-            let read = Found::at(home.path(), CHAIN, 9)
+            let read = Found::at(home.path(), CHAIN, 11)
                 .map(|found| found.map(|found| (0..PARTS).map(|at| found.part(at)).collect::<Result<Vec<_>, _>>()));
             match read {
                 Ok(Some(Ok(parts))) => assert_eq!(parts.concat(), expected, "{path:?} {at}"),
                 Ok(None | Some(Err(_))) | Err(_) => noticed += 1,
             }
+        }
+        if kind != Kind::Tail {
+            for length in [0, 100, 4096, whole.len() - 1] {
+                fs::write(&path, &whole[..length]).unwrap();
+                assert!(Found::at(home.path(), CHAIN, 11).is_err(), "{path:?} {length}");
+            }
+            fs::write(&path, [&whole[..], &[0; 64]].concat()).unwrap();
+            assert!(Found::at(home.path(), CHAIN, 11).is_err(), "{path:?}");
         }
         fs::write(&path, &whole).unwrap();
     }
@@ -275,4 +293,43 @@ fn who_doubts_the_state_has_it_read() {
     assert!(found(&dir, 3).is_none());
     drop(Leaves::begin(&dir, CHAIN, 3, &tree).unwrap());
     assert!(found(&dir, 3).is_some());
+}
+
+#[test]
+fn a_state_that_was_open_when_the_machine_ended_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = dir_of(home.path());
+    let tree = Tree::of([(key(1), value_hash(&[1]))]);
+    drop(Leaves::begin(&dir, CHAIN, 3, &tree).unwrap());
+    let open = dir.join(OPEN);
+    assert!(open.exists() && found(&dir, 3).is_some(), "a process that was killed");
+    fs::write(&open, "another boot").unwrap();
+    assert!(found(&dir, 3).is_none());
+    closed(home.path());
+    assert!(!open.exists() && found(&dir, 3).is_some());
+    drop(Leaves::go_on(found(&dir, 3).unwrap()).unwrap());
+    assert!(open.exists());
+}
+
+#[test]
+fn a_tail_without_a_header_is_none() {
+    let home = tempfile::tempdir().unwrap();
+    let maps = kept(home.path(), 3, 1000);
+    for bytes in [vec![], vec![0; 5000]] {
+        fs::write(path(home.path(), 2, Kind::Tail), bytes).unwrap();
+        let found = found(home.path(), 3).unwrap();
+        assert_eq!(leaves_of(&found), maps[3].clone().into_iter().collect::<Vec<_>>());
+    }
+    drop(Leaves::go_on(found(home.path(), 3).unwrap()).unwrap());
+    assert_eq!(names(home.path()), ["0000000000.base", "0000000001.tail"]);
+}
+
+#[test]
+fn what_is_not_finished_does_not_stay() {
+    let home = tempfile::tempdir().unwrap();
+    let mut sorter = file::Sorter::create(path(home.path(), 1, Kind::Base)).unwrap();
+    sorter.push(&key(1), &value_hash(&[1])).unwrap();
+    assert_eq!(names(home.path()), ["0000000001.new"]);
+    drop(sorter);
+    assert!(names(home.path()).is_empty());
 }

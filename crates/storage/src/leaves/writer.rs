@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use vostro_execution::Tree;
-use vostro_execution::tree::Change;
+use vostro_execution::tree::{Change, newest};
 
 use super::file::{Kind, Sorted, Sorter, Span, Tail, list, path, read_tail, remove, remove_unfinished, tail_from};
-use super::{Found, SortedFiles, merged, newest};
+use super::{Found, SortedFiles, merged, opened};
 use crate::GenesisHash;
 use crate::disk::create_dir_durably;
 use crate::error::StorageError;
@@ -25,7 +25,7 @@ const TAIL_LEAVES: u64 = 1 << 20;
 /// So many runs are merged, however small they are.
 const MAX_RUNS: usize = 32;
 /// Blocks that may wait to be written, and how long the next one waits for a place.
-const BLOCKS_WAITING: usize = 64;
+const BLOCKS_WAITING: usize = 16;
 const PLACE_WITHIN: Duration = Duration::from_secs(1);
 /// Tails that may wait to be sorted; others wait with the writer.
 const TAILS_WAITING: usize = 4;
@@ -106,6 +106,7 @@ impl Leaves {
         number: u64,
         closed: VecDeque<(u64, u64)>,
     ) -> Result<Self, StorageError> {
+        opened(&files.dir)?;
         let ending = Arc::new(AtomicBool::new(false));
         let failed = |source| StorageError::io("start", "a thread for the leaves of the state tree", source);
         let (to_merge, tails) = bounded(TAILS_WAITING);
@@ -201,6 +202,9 @@ impl Files {
             sorted.base.bucket(byte, &mut leaves)?;
             let changes = sorted.changes(byte, &[])?;
             merged(&leaves, &changes, |(key, value)| base.push(key, value))?;
+        }
+        if ending.load(Ordering::Relaxed) {
+            return Ok(());
         }
         base.finish(Kind::Base, &self.genesis, Span { from: sorted.to(), to: sorted.to() })?;
         let old = files.iter().filter(|(at, kind)| *at <= last && (*at, *kind) != (last, Kind::Base));

@@ -1,8 +1,8 @@
 //! The state store on disk, in fjall.
 //!
 //! Invariant: height marker and content are one batch, or the tables of one ingestion, in one keyspace, so they are at the
-//! same height after any crash. Batches stay in the process until [`super::StateStore::checkpoint`] or fjall's own flush;
-//! everything later may be lost. What is ingested is durable at once, and with it everything before.
+//! same height after any crash. Batches survive the end of the process, and that of the machine from
+//! [`super::StateStore::checkpoint`] or fjall's own flush on. What is ingested is durable at once, and with it everything before.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -128,7 +128,9 @@ impl Fjall {
             }
         }
         batch.insert(&self.entries, HEIGHT_KEY, height);
-        batch.commit()
+        batch.commit()?;
+        // Out of this process, so that only the machine's end loses it.
+        self.db.persist(PersistMode::Buffer)
     }
 
     fn failed(&self, error: &fjall::Error) -> StorageError {
