@@ -58,7 +58,8 @@ fn kept(dir: &Path, blocks: u16, tail: u64) -> Vec<Map> {
     let tree = Tree::of(maps[0].clone());
     let mut leaves = Leaves::begin_with(dir, CHAIN, 0, &tree, tail).unwrap();
     for height in 1..=blocks {
-        let change = |at: u16| (key(height * 20 + at), (at % 4 > 0).then(|| value_hash(&height.to_be_bytes())));
+        let change =
+            |at: u16| (key(height * 20 + at), (!at.is_multiple_of(4)).then(|| value_hash(&height.to_be_bytes())));
         let changes: Vec<_> = (0..40).map(change).collect();
         let mut map = maps.last().unwrap().clone();
         write(&mut map, &changes);

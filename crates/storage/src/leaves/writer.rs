@@ -85,7 +85,8 @@ impl Leaves {
         let Found { dir, genesis, height, sorted, tails, last, .. } = found;
         let files = Files { dir, genesis };
         for (number, kind) in list(&files.dir)? {
-            if !sorted.has(number, kind) && !(kind == Kind::Tail && tails.contains_key(&number)) {
+            let used = sorted.has(number, kind) || kind == Kind::Tail && tails.contains_key(&number);
+            if !used {
                 remove(&files.path(number, kind))?;
             }
         }
