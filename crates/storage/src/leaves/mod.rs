@@ -26,6 +26,7 @@ use vostro_execution::tree::{PARTS, newest};
 use self::file::{Kind, Leaf, Sorted, Span, list, path, read_tail, tail_from};
 pub use self::writer::Leaves;
 use crate::GenesisHash;
+use crate::disk::replace_file;
 use crate::error::StorageError;
 
 /// Bytes that the keys of one part of a tree begin with.
@@ -50,10 +51,10 @@ pub fn closed(root: &Path) {
     let _ = std::fs::remove_file(dir_of(root).join(OPEN));
 }
 
-/// A process opens the home.
+/// A process opens the home. Durable, or a machine that ends soon would leave no trace of it.
 fn opened(dir: &Path) -> Result<(), StorageError> {
     let path = dir.join(OPEN);
-    let written = std::fs::read(BOOT_ID).and_then(|boot| std::fs::write(&path, boot));
+    let written = std::fs::read(BOOT_ID).and_then(|boot| replace_file(&path, &boot));
     written.map_err(|source| StorageError::io("write", path.display().to_string(), source))
 }
 

@@ -141,9 +141,7 @@ impl Leaves {
             self.blocks = None;
         }
     }
-}
 
-impl Leaves {
     /// Waits until everything that was handed in is written, and sorted and merged where it should be.
     pub(super) fn end(&mut self) {
         self.blocks = None;
