@@ -171,7 +171,7 @@ impl Found {
         // The process may have ended before the last one had its header.
         numbers.pop_if(|last| tail_from(&path(dir, *last, Kind::Tail), &genesis).is_err());
         for (at, number) in numbers.iter().enumerate() {
-            if to == height && at > 0 {
+            if to == height {
                 break;
             }
             // Where the next one begins this one ends, whatever else is in it.
