@@ -459,22 +459,18 @@ impl Machine {
         .tip();
         let reader = running.journal.blocks.reader();
         let chain = genesis.hash();
-        let left = |height: u64| {
-            let record = reader.block(height).ok().flatten()?;
-            let block = StoredBlock::decode_block(Height(height), &record.block).ok()?;
-            Some(RecentIds::of_block(&chain, &tip, &block))
-        };
-        let left: Option<Vec<_>> =
-            (1..=header.height.0).rev().map(left).take_while(|left| !matches!(left, Some(None))).collect();
-        // A block that cannot be read leaves the older state, which is as good.
-        if let Some(left) = left {
-            let mut recent = RecentIds::default();
-            recent.extend(left.into_iter().flatten().flatten());
-            let state = running.state.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-            let mut end = running.start.clone();
-            (end.tip, end.tree, end.recent) = (tip, committed.tree.clone(), recent);
-            self.stored = Some(Materialised { state, end });
+        let mut recent = RecentIds::default();
+        for height in (1..=header.height.0).rev() {
+            // A block that cannot be read leaves the older state, which is as good.
+            let Ok(Some(record)) = reader.block(height) else { return };
+            let Ok(block) = StoredBlock::decode_block(Height(height), &record.block) else { return };
+            let Some(ids) = RecentIds::of_block(&chain, &tip, &block) else { break };
+            recent.extend(ids);
         }
+        let state = running.state.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut end = running.start.clone();
+        (end.tip, end.tree, end.recent) = (tip, committed.tree.clone(), recent);
+        self.stored = Some(Materialised { state, end });
     }
 
     /// Answers a catch-up request from durable blocks, as a node does.

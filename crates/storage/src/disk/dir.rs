@@ -28,14 +28,8 @@ impl DirDisk {
     pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
         create_dir_durably(&root)?;
-        let disk = Self { root };
-        for entry in fs::read_dir(&disk.root)? {
-            let entry = entry?;
-            if entry.file_name().to_string_lossy().ends_with(UNFINISHED) {
-                fs::remove_file(entry.path())?;
-            }
-        }
-        Ok(disk)
+        remove_unfinished(&root)?;
+        Ok(Self { root })
     }
 }
 
@@ -112,6 +106,17 @@ impl DiskFile for RealFile {
     fn size(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }
+}
+
+/// Removes the files of a directory that were never finished.
+pub(crate) fn remove_unfinished(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().ends_with(UNFINISHED) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes the entries of a directory durable.

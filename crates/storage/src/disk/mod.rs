@@ -7,7 +7,7 @@ mod dir;
 mod mem;
 
 pub use dir::DirDisk;
-pub(crate) use dir::{create_dir_durably, replace_file, sync_dir};
+pub(crate) use dir::{create_dir_durably, remove_unfinished, replace_file, sync_dir};
 pub use mem::{Crash, MemDisk};
 
 use std::io;

@@ -4,7 +4,7 @@
 //! count; it is never synced, because whoever finds too little of it reads the state instead.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Read as _, Write as _};
+use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
@@ -82,18 +82,6 @@ pub(super) fn list(dir: &Path) -> Result<Vec<(u64, Kind)>, StorageError> {
     }
     files.sort_unstable();
     Ok(files)
-}
-
-/// Removes what was never finished.
-pub(super) fn remove_unfinished(dir: &Path) -> Result<(), StorageError> {
-    let failed = |source| StorageError::io("list", dir.display().to_string(), source);
-    for entry in fs::read_dir(dir).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|extension| extension == UNFINISHED) {
-            remove(&path)?;
-        }
-    }
-    Ok(())
 }
 
 /// Removes a file; it may be gone already.
@@ -326,16 +314,25 @@ pub(super) struct Tail {
     frame: Vec<u8>,
 }
 
+/// Where a tail ends, or what is used of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TailEnd {
+    /// Height of the last block.
+    pub to: u64,
+    /// How many changes there are up to it.
+    len: u64,
+    /// Bytes of the file up to there.
+    length: u64,
+}
+
 /// What a tail has.
 #[derive(Debug)]
 pub(super) struct Frames {
-    pub span: Span,
+    /// The height above which it begins.
+    pub from: u64,
     /// Changes in the order in which blocks made them.
     pub leaves: Vec<Leaf>,
-    /// How many there were.
-    pub len: u64,
-    /// Bytes of the file up to there.
-    length: u64,
+    pub end: TailEnd,
 }
 
 impl Tail {
@@ -346,19 +343,19 @@ impl Tail {
             Ok(file)
         });
         let file = made.map_err(|source| StorageError::io("make", path.display().to_string(), source))?;
-        Self::at_end(path, file, HEADER_PAGE as u64, from, 0)
+        Self::at_end(path, file, TailEnd { to: from, len: 0, length: HEADER_PAGE as u64 })
     }
 
-    /// Goes on behind `frames`, which were read from `path`; what else the file has is cut.
-    pub(super) fn go_on(path: PathBuf, frames: &Frames) -> Result<Self, StorageError> {
+    /// Goes on at an end that was found; what else the file has is cut.
+    pub(super) fn go_on(path: PathBuf, end: TailEnd) -> Result<Self, StorageError> {
         let file = File::options().write(true).open(&path);
         let file = file.map_err(|source| StorageError::io("open", path.display().to_string(), source))?;
-        Self::at_end(path, file, frames.length, frames.span.to, frames.len)
+        Self::at_end(path, file, end)
     }
 
-    fn at_end(path: PathBuf, mut file: File, length: u64, to: u64, len: u64) -> Result<Self, StorageError> {
-        use std::io::Seek as _;
-        let placed = file.set_len(length).and_then(|()| file.seek(std::io::SeekFrom::Start(length)));
+    fn at_end(path: PathBuf, mut file: File, end: TailEnd) -> Result<Self, StorageError> {
+        let TailEnd { to, len, length } = end;
+        let placed = file.set_len(length).and_then(|()| file.seek(SeekFrom::Start(length)));
         placed.map_err(|source| StorageError::io("cut", path.display().to_string(), source))?;
         Ok(Tail { path, file, to, len, frame: Vec::new() })
     }
@@ -394,21 +391,21 @@ pub(super) fn read_tail(path: &Path, genesis: &GenesisHash, until: u64) -> Resul
     let (mut file, Span { from, .. }, _) = open(path, Kind::Tail, genesis, COMMON)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(|source| StorageError::io("read", path.display().to_string(), source))?;
-    let mut frames = Frames { span: Span { from, to: from }, leaves: Vec::new(), len: 0, length: HEADER_PAGE as u64 };
+    let (mut leaves, mut end) = (Vec::new(), TailEnd { to: from, len: 0, length: HEADER_PAGE as u64 });
     let mut rest = &bytes[..];
-    while frames.span.to < until
+    while end.to < until
         && let Some((head, behind)) = rest.split_at_checked(FRAME_HEADER)
         && let Some((body, behind)) = behind.split_at_checked(u32_at(head, 4) as usize * LEAF_BYTES)
-        && u64_at(head, 8) == frames.span.to + 1
+        && u64_at(head, 8) == end.to + 1
         && crc32fast::hash(&rest[4..FRAME_HEADER + body.len()]) == u32_at(head, 0)
     {
-        frames.leaves.extend(leaves_in(body));
-        frames.len = frames.leaves.len() as u64;
-        frames.span.to += 1;
-        frames.length += (FRAME_HEADER + body.len()) as u64;
+        leaves.extend(leaves_in(body));
+        end.to += 1;
+        end.len = leaves.len() as u64;
+        end.length += (FRAME_HEADER + body.len()) as u64;
         rest = behind;
     }
-    Ok(frames)
+    Ok(Frames { from, leaves, end })
 }
 
 /// Where a tail begins.

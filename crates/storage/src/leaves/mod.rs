@@ -17,13 +17,12 @@ mod tests;
 mod writer;
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use vostro_crypto::Hash;
 use vostro_execution::tree::{PARTS, newest};
 
-use self::file::{Kind, Leaf, Sorted, Span, list, path, read_tail, tail_from};
+use self::file::{Kind, Leaf, Sorted, TailEnd, list, path, read_tail, tail_from};
 pub use self::writer::Leaves;
 use crate::GenesisHash;
 use crate::disk::replace_file;
@@ -125,15 +124,23 @@ impl SortedFiles {
         }
     }
 
-    /// What runs, and then `later`, changed in the leaves that begin with `byte`.
-    fn changes(&self, byte: u8, later: &[Leaf]) -> Result<Vec<Leaf>, StorageError> {
+    /// Passes on the leaves whose keys begin with `byte`, as runs and then `later` left them. `base` is memory to use again.
+    fn leaves(
+        &self,
+        byte: u8,
+        later: &[Leaf],
+        base: &mut Vec<Leaf>,
+        pass: impl FnMut(&Leaf) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        base.clear();
+        self.base.bucket(byte, base)?;
         let mut changes = Vec::new();
         for run in &self.runs {
             run.bucket(byte, &mut changes)?;
         }
         let from = later.partition_point(|(key, _)| key.0[0] < byte);
         changes.extend(later[from..].iter().take_while(|(key, _)| key.0[0] == byte));
-        Ok(newest(changes))
+        merged(base, &newest(changes), pass)
     }
 }
 
@@ -144,10 +151,8 @@ pub struct Found {
     genesis: GenesisHash,
     height: u64,
     sorted: SortedFiles,
-    /// Tails that are used, by number; the last one may have more than is used.
-    tails: BTreeMap<u64, Span>,
-    /// The last of them.
-    last: Option<file::Frames>,
+    /// Tails that are used, and where each ends; the last one may have more than is used.
+    tails: BTreeMap<u64, TailEnd>,
     /// What all of them changed, sorted.
     changes: Vec<Leaf>,
 }
@@ -159,13 +164,13 @@ impl Found {
     /// # Errors
     /// When a file cannot be read, or is not what it should be: as good as not found.
     pub fn at(dir: &Path, genesis: GenesisHash, height: u64) -> Result<Option<Self>, StorageError> {
-        let files = list(dir)?;
         if is_doubted(dir) {
             return Ok(None);
         }
+        let files = list(dir)?;
         let Some(sorted) = SortedFiles::open(dir, &genesis, &files)? else { return Ok(None) };
         let mut to = sorted.to();
-        let (mut tails, mut last, mut changes) = (BTreeMap::new(), None, Vec::new());
+        let (mut tails, mut changes) = (BTreeMap::new(), Vec::new());
         let numbers = files.iter().filter(|(number, kind)| *kind == Kind::Tail && *number > sorted.numbers.1);
         let mut numbers: Vec<u64> = numbers.map(|(number, _)| *number).collect();
         // The process may have ended before the last one had its header.
@@ -178,18 +183,17 @@ impl Found {
             let next = numbers.get(at + 1).map(|next| tail_from(&path(dir, *next, Kind::Tail), &genesis));
             let until = next.transpose()?.unwrap_or(height).min(height);
             let mut frames = read_tail(&path(dir, *number, Kind::Tail), &genesis, until)?;
-            if frames.span.from != to {
+            if frames.from != to {
                 return Ok(None);
             }
-            to = frames.span.to;
-            tails.insert(*number, frames.span);
+            to = frames.end.to;
+            tails.insert(*number, frames.end);
             changes.append(&mut frames.leaves);
-            last = Some(frames);
         }
         if to != height {
             return Ok(None);
         }
-        Ok(Some(Found { dir: dir.to_owned(), genesis, height, sorted, tails, last, changes: newest(changes) }))
+        Ok(Some(Found { dir: dir.to_owned(), genesis, height, sorted, tails, changes: newest(changes) }))
     }
 
     /// All leaves of a part of the tree, in order.
@@ -202,13 +206,10 @@ impl Found {
         let mut leaves = Vec::with_capacity(room as usize + self.changes.len() / PARTS);
         let mut base = Vec::new();
         for byte in bytes {
-            base.clear();
-            self.sorted.base.bucket(byte, &mut base)?;
-            let changes = self.sorted.changes(byte, &self.changes)?;
-            let Ok(()) = merged::<Infallible>(&base, &changes, |leaf| {
+            self.sorted.leaves(byte, &self.changes, &mut base, |leaf| {
                 leaves.push(*leaf);
                 Ok(())
-            });
+            })?;
         }
         Ok(leaves)
     }

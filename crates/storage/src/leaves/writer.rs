@@ -14,10 +14,10 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use vostro_execution::Tree;
 use vostro_execution::tree::{Change, newest};
 
-use super::file::{Kind, Sorted, Sorter, Span, Tail, list, path, read_tail, remove, remove_unfinished, tail_from};
-use super::{Found, SortedFiles, merged, opened};
+use super::file::{Kind, Sorted, Sorter, Span, Tail, list, path, read_tail, remove, tail_from};
+use super::{Found, SortedFiles, opened};
 use crate::GenesisHash;
-use crate::disk::create_dir_durably;
+use crate::disk::{create_dir_durably, remove_unfinished};
 use crate::error::StorageError;
 
 /// A tail of so many changes is sorted.
@@ -82,7 +82,7 @@ impl Leaves {
     }
 
     pub(super) fn go_on_with(found: Found, tail_leaves: u64) -> Result<Self, StorageError> {
-        let Found { dir, genesis, height, sorted, tails, last, .. } = found;
+        let Found { dir, genesis, height, sorted, tails, .. } = found;
         let files = Files { dir, genesis };
         for (number, kind) in list(&files.dir)? {
             let used = sorted.has(number, kind) || kind == Kind::Tail && tails.contains_key(&number);
@@ -90,13 +90,14 @@ impl Leaves {
                 remove(&files.path(number, kind))?;
             }
         }
-        remove_unfinished(&files.dir)?;
+        remove_unfinished(&files.dir)
+            .map_err(|source| StorageError::io("list", files.dir.display().to_string(), source))?;
         let next = sorted.numbers.1 + 1;
-        let (number, tail) = match (tails.last_key_value(), last) {
-            (Some((number, _)), Some(frames)) => (*number, Tail::go_on(files.path(*number, Kind::Tail), &frames)?),
-            _ => (next, Tail::create(files.path(next, Kind::Tail), &files.genesis, height)?),
+        let (number, tail) = match tails.last_key_value() {
+            Some((number, end)) => (*number, Tail::go_on(files.path(*number, Kind::Tail), *end)?),
+            None => (next, Tail::create(files.path(next, Kind::Tail), &files.genesis, height)?),
         };
-        let closed = tails.range(..number).map(|(number, span)| (*number, span.to)).collect();
+        let closed = tails.range(..number).map(|(number, end)| (*number, end.to)).collect();
         Leaves::start(files, tail_leaves, tail, number, closed)
     }
 
@@ -177,12 +178,12 @@ impl Files {
     fn merge(&self, number: u64, ending: &AtomicBool) -> Result<(), StorageError> {
         let until = tail_from(&self.path(number + 1, Kind::Tail), &self.genesis)?;
         let frames = read_tail(&self.path(number, Kind::Tail), &self.genesis, until)?;
-        if frames.span.to != until {
-            return Err(StorageError::OutOfOrder { what: "height", expected: until, got: frames.span.to });
+        if frames.end.to != until {
+            return Err(StorageError::OutOfOrder { what: "height", expected: until, got: frames.end.to });
         }
         let mut run = Sorter::create(self.path(number, Kind::Run))?;
         newest(frames.leaves).iter().try_for_each(|(key, value)| run.push(key, value))?;
-        run.finish(Kind::Run, &self.genesis, frames.span)?;
+        run.finish(Kind::Run, &self.genesis, Span { from: frames.from, to: until })?;
         remove(&self.path(number, Kind::Tail))?;
 
         let files = list(&self.dir)?;
@@ -193,14 +194,12 @@ impl Files {
         }
         let (_, last) = sorted.numbers;
         let mut base = Sorter::create(self.path(last, Kind::Base))?;
+        let mut leaves = Vec::new();
         for byte in 0..=u8::MAX {
             if ending.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let mut leaves = Vec::new();
-            sorted.base.bucket(byte, &mut leaves)?;
-            let changes = sorted.changes(byte, &[])?;
-            merged(&leaves, &changes, |(key, value)| base.push(key, value))?;
+            sorted.leaves(byte, &[], &mut leaves, |(key, value)| base.push(key, value))?;
         }
         if ending.load(Ordering::Relaxed) {
             return Ok(());
