@@ -27,9 +27,10 @@ use crate::cpu::timed_apart;
 use crate::host::{Msg, Peers};
 use crate::index::{block_key, history_key, parse_history, parse_place, transaction_key};
 use crate::metrics::Part;
-use crate::net::{Verifier, tell};
+use crate::net::tell;
 use crate::shared::{AdmitReply, Shared};
 use crate::signer;
+use crate::verifier::Verifier;
 
 /// How often a proof is tried while blocks arrive, and the pause between.
 const PROVE_ATTEMPTS: usize = 50;

@@ -3,10 +3,10 @@
 //! Invariant: messages leave in the order in which they were handed in, each after the same delay. Catch-up requests are
 //! not delayed.
 
-use std::time::Duration;
+use std::io;
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::{Sender, channel};
-use tokio::time::{Instant, sleep_until};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use vostro_network::{Channel, Handle, PeerId};
 
 /// Messages under way; above it the newest is lost, as on a wire.
@@ -46,21 +46,29 @@ fn deliver(network: &Handle, parcel: Parcel) {
     }
 }
 
+/// Delivers each parcel when its time has come, until nobody hands any in. On a thread of its own: the runtime's timers go by whole
+/// milliseconds, and a block makes four of these ways.
+fn hold_back(parcels: &Receiver<(Instant, Parcel)>, network: &Handle) {
+    for (at, parcel) in parcels {
+        std::thread::sleep(at.saturating_duration_since(Instant::now()));
+        deliver(network, parcel);
+    }
+}
+
 impl Outbox {
-    /// A way out with a delay; with one above zero it must be made on the runtime.
-    pub fn new(network: Handle, delay: Duration) -> Self {
-        let delayed = (!delay.is_zero()).then(|| {
-            let (sender, mut parcels) = channel::<(Instant, Parcel)>(UNDER_WAY);
+    /// A way out with a delay.
+    ///
+    /// # Errors
+    /// If the operating system refuses the thread that a delay above zero takes.
+    pub fn new(network: Handle, delay: Duration) -> io::Result<Self> {
+        let mut delayed = None;
+        if !delay.is_zero() {
+            let (sender, parcels) = bounded(UNDER_WAY);
             let network = network.clone();
-            tokio::spawn(async move {
-                while let Some((at, parcel)) = parcels.recv().await {
-                    sleep_until(at).await;
-                    deliver(&network, parcel);
-                }
-            });
-            sender
-        });
-        Outbox { network, delayed, delay }
+            std::thread::Builder::new().name("delay".into()).spawn(move || hold_back(&parcels, &network))?;
+            delayed = Some(sender);
+        }
+        Ok(Outbox { network, delayed, delay })
     }
 
     fn out(&self, parcel: Parcel) {

@@ -25,3 +25,4 @@ pub mod run;
 pub mod shared;
 pub mod signer;
 pub mod under_way;
+pub mod verifier;

@@ -1,5 +1,5 @@
-//! Between the network and the engine: verifies transactions, evidence and answers to catch-up, all but a few signatures off the
-//! runtime's threads, serves catch-up, passes the rest on.
+//! Between the network and the engine: has transactions, evidence and answers to catch-up verified, serves catch-up, passes the
+//! rest on.
 //!
 //! Invariant: a batch is forwarded to others only after every signature in it, of transactions and of evidence, verified here.
 
@@ -8,18 +8,16 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Sender, TrySendError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use vostro_engine::Event;
 use vostro_engine::wire::{Certified, GossipBatch, MAX_SYNC_BLOCKS, MAX_SYNC_BYTES, SyncRequest, SyncResponse};
-use vostro_engine::{Event, check_answer};
-use vostro_network::{Channel, Event as NetEvent, Events, Handle, PeerId, RequestId, Room, Verdict, Wrap};
+use vostro_network::{Channel, Event as NetEvent, Events, Handle, PeerId, Room, Verdict, Wrap};
 use vostro_storage::BlockReader;
+use vostro_types::VerifiedTransaction;
 use vostro_types::evidence::MAX_EVIDENCE;
-use vostro_types::transaction::verify_all;
-use vostro_types::{Evidence, Hash, Transaction, ValidatorSet, VerifiedEvidence, VerifiedTransaction};
 
 use crate::boot::decode_record;
-use crate::cpu::{timed, timed_apart};
 use crate::host::{Msg, Peers};
-use crate::metrics::{Metrics, Part};
+use crate::verifier::Verifier;
 
 /// Batches from peers that are verified or wait for the engine; of more, gossip drops them and the primary is sent them
 /// directly later.
@@ -67,78 +65,6 @@ pub async fn tell(engine: &Sender<Msg>, mut msg: Msg) -> bool {
                 tokio::time::sleep(std::time::Duration::from_millis(1)).await;
             }
         }
-    }
-}
-
-/// So many signatures are verified on the thread that took them in: less than half a millisecond, and as much again for each
-/// 200 KiB that they sign, of 512 KiB at most.
-const FEW_SIGNATURES: usize = 8;
-
-/// Verifies transactions and evidence: a few at once, more on threads made for work that blocks, as many batches at a time as there
-/// are processors; and beside them the answer to the one request that is under way.
-#[derive(Clone)]
-pub struct Verifier {
-    chain: Hash,
-    validators: Arc<ValidatorSet>,
-    turns: Arc<Semaphore>,
-    metrics: Metrics,
-}
-
-impl Verifier {
-    /// For the chain with this genesis hash and these validators.
-    pub fn new(chain: Hash, validators: Arc<ValidatorSet>, metrics: Metrics) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Verifier { chain, validators, turns: Arc::new(Semaphore::new(processors)), metrics }
-    }
-
-    /// One verdict for each transaction, in order.
-    pub async fn verify<T: Into<Arc<Transaction>> + Send + 'static>(
-        &self,
-        transactions: Vec<T>,
-    ) -> Vec<Result<VerifiedTransaction, vostro_types::transaction::BadSignature>> {
-        let transactions: Vec<Arc<Transaction>> = transactions.into_iter().map(Into::into).collect();
-        let signatures = |tx: &Arc<Transaction>| tx.signatures.len() + tx.body.quote_signatures();
-        // To wake another thread takes longer than a few signatures do.
-        if transactions.iter().map(signatures).sum::<usize>() <= FEW_SIGNATURES {
-            let (judged, time) = timed_apart(|| verify_all(transactions, &self.chain));
-            self.metrics.used(Part::Verify, time);
-            return judged;
-        }
-        let _turn = self.turns.acquire().await;
-        let (chain, metrics) = (self.chain, self.metrics.clone());
-        let judged = tokio::task::spawn_blocking(move || {
-            let (judged, time) = timed(|| verify_all(transactions, &chain));
-            metrics.used(Part::Verify, time);
-            judged
-        });
-        let judged = judged.await;
-        judged.expect("verification does not panic")
-    }
-
-    /// Reads the answer to a request and hands on its blocks, each when it is verified. The thread waits while the engine's queue is
-    /// full.
-    fn answer(&self, id: RequestId, bytes: Option<Vec<u8>>, engine: &Sender<Msg>) {
-        let (end, time) = timed(|| {
-            // An engine that is gone needs no more blocks.
-            check_answer(bytes, &self.chain, &self.validators, |block| {
-                engine.send(Msg::Fetched { id, block: Box::new(block) }).is_ok()
-            })
-        });
-        self.metrics.used(Part::Verify, time);
-        // Nor does it need to know how it ended.
-        let _ = engine.send(Msg::Answered { id, end });
-    }
-
-    /// The evidence that proves what it says.
-    async fn evidence(&self, evidence: Vec<Evidence>) -> Vec<VerifiedEvidence> {
-        if evidence.is_empty() {
-            return Vec::new();
-        }
-        let _turn = self.turns.acquire().await;
-        let (chain, validators) = (self.chain, self.validators.clone());
-        let proves = move |piece: Evidence| piece.verify(&chain, &validators).ok();
-        let judged = tokio::task::spawn_blocking(move || evidence.into_iter().filter_map(proves).collect()).await;
-        judged.expect("verification does not panic")
     }
 }
 

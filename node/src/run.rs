@@ -23,9 +23,10 @@ use crate::cpu::wrapper;
 use crate::delay::Outbox;
 use crate::host::{self, Parts, Peers, wall_time};
 use crate::metrics::{Metrics, Part};
-use crate::net::{Relay, Verifier};
+use crate::net::Relay;
 use crate::shared::{Shared, Tip};
 use crate::signer;
+use crate::verifier::Verifier;
 
 /// A node that may be started.
 pub struct Node {
@@ -230,7 +231,7 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
         state: opened.state,
         leaves: opened.leaves,
         root: paths.root().to_path_buf(),
-        outbox: Outbox::new(network.clone(), delay),
+        outbox: Outbox::new(network.clone(), delay).wrap_err("cannot start the thread that delays messages")?,
         peers: peers.clone(),
         shared: shared.clone(),
     };

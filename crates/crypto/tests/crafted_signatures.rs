@@ -159,10 +159,16 @@ fn batch_verdicts_equal_single_verdicts() {
     }
     for a in &table {
         for b in &table {
-            let mut batch = Batch::new();
-            batch.push(&a.key, &a.message, &a.signature);
-            batch.push(&b.key, &b.message, &b.signature);
-            assert_eq!(batch.verify().is_ok(), a.accept && b.accept, "{} and {}", a.name, b.name);
+            // two are verified one by one, three together
+            for company in [0, 1] {
+                let mut batch = Batch::new();
+                for _ in 0..company {
+                    batch.push(&honest.public(), b"beside", &honest.sign(b"beside"));
+                }
+                batch.push(&a.key, &a.message, &a.signature);
+                batch.push(&b.key, &b.message, &b.signature);
+                assert_eq!(batch.all_verify(), a.accept && b.accept, "{} and {} with {company}", a.name, b.name);
+            }
         }
     }
     let mut all = Batch::new();
@@ -172,6 +178,7 @@ fn batch_verdicts_equal_single_verdicts() {
     let bad: Vec<usize> = table.iter().enumerate().filter(|(_, c)| !c.accept).map(|(i, _)| i).collect();
     assert_eq!(all.verify(), Err(bad));
     assert_eq!(Batch::new().verify(), Ok(()));
+    assert!(Batch::new().all_verify());
 }
 
 proptest! {

@@ -8,6 +8,7 @@ mod samples;
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use vostro_types::block::transaction_leaf;
 use vostro_types::codec::{CodecError, MAX_BLOCK, MAX_TRANSACTION, decode, encode};
 use vostro_types::*;
@@ -121,8 +122,18 @@ fn verification_is_the_only_door_and_binds_everything() {
     }
     let mut forged = good.clone();
     forged.signatures[0].signature.0[5] ^= 1;
-    let verdicts = transaction::verify_all(vec![good.clone(), forged, samples::batch()], &chain);
+    let verdicts = transaction::verify_all(vec![good.clone(), forged.clone(), samples::batch()], &chain);
     assert!(verdicts[0].is_ok() && verdicts[1].is_err() && verdicts[2].is_ok());
+    let lists = |last: Vec<Transaction>| -> Vec<Vec<_>> {
+        let lists = [vec![samples::batch(), good.clone()], Vec::new(), last];
+        lists.into_iter().map(|list| list.into_iter().map(Arc::new).collect()).collect()
+    };
+    let together = |last| transaction::verify_together(&lists(last), &chain);
+    assert_eq!(together(vec![good.clone(), forged]), None);
+    let all = lists(vec![good.clone()]);
+    let verify = |transaction: &Arc<Transaction>| Transaction::clone(transaction).verify(&chain).unwrap();
+    let expected = all.iter().map(|list| list.iter().map(verify).collect()).collect();
+    assert_eq!(together(vec![good.clone()]), Some(expected));
     for verified in verdicts.into_iter().flatten().chain([good.verify(&chain).unwrap()]) {
         assert_eq!(verified.size(), encode(verified.transaction()).len());
         assert_eq!(verified.leaf(), transaction_leaf(verified.transaction()));

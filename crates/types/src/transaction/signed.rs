@@ -139,18 +139,36 @@ impl Transaction {
     /// # Errors
     /// [`BadSignature`] names the first key whose signature fails.
     pub fn verify(self, chain: &Hash) -> Result<VerifiedTransaction, BadSignature> {
-        let bytes = self.body.signing_bytes(chain);
-        for s in &self.signatures {
-            verify(&s.key, &bytes, &s.signature).map_err(|_| BadSignature { key: s.key })?;
-        }
-        for quoted in self.body.quotes() {
-            let bytes = quoted.quote.signing_bytes(chain);
-            for s in &quoted.signatures {
-                verify(&s.key, &bytes, &s.signature).map_err(|_| BadSignature { key: s.key })?;
+        let mut bad = None;
+        let id = each_signature(&self, chain, |key, message, signature| {
+            if bad.is_none() && verify(key, message, signature).is_err() {
+                bad = Some(BadSignature { key: *key });
             }
+        });
+        match bad {
+            Some(bad) => Err(bad),
+            None => Ok(VerifiedTransaction::new(id, Arc::new(self))),
         }
-        Ok(VerifiedTransaction::new(TxId(sha256(&bytes)), Arc::new(self)))
     }
+}
+
+/// Puts every signature of a transaction, those of quotes included, where `push` takes key, message and signature. Gives its id.
+fn each_signature(
+    transaction: &Transaction,
+    chain: &Hash,
+    mut push: impl FnMut(&PublicKey, &[u8], &Signature),
+) -> TxId {
+    let bytes = transaction.body.signing_bytes(chain);
+    for s in &transaction.signatures {
+        push(&s.key, &bytes, &s.signature);
+    }
+    for quoted in transaction.body.quotes() {
+        let bytes = quoted.quote.signing_bytes(chain);
+        for s in &quoted.signatures {
+            push(&s.key, &bytes, &s.signature);
+        }
+    }
+    TxId(sha256(&bytes))
 }
 
 /// Verifies many transactions as one batch, with the verdicts single checks would give, in order.
@@ -160,22 +178,13 @@ pub fn verify_all<T: Into<Arc<Transaction>>>(
 ) -> Vec<Result<VerifiedTransaction, BadSignature>> {
     let transactions: Vec<Arc<Transaction>> = transactions.into_iter().map(Into::into).collect();
     let mut batch = Batch::new();
-    let mut ids = Vec::with_capacity(transactions.len());
     let mut owners = Vec::with_capacity(transactions.len());
+    let mut ids = Vec::with_capacity(transactions.len());
     for (at, transaction) in transactions.iter().enumerate() {
-        let bytes = transaction.body.signing_bytes(chain);
-        ids.push(TxId(sha256(&bytes)));
-        for s in &transaction.signatures {
-            batch.push(&s.key, &bytes, &s.signature);
-            owners.push((at, s.key));
-        }
-        for quoted in transaction.body.quotes() {
-            let bytes = quoted.quote.signing_bytes(chain);
-            for s in &quoted.signatures {
-                batch.push(&s.key, &bytes, &s.signature);
-                owners.push((at, s.key));
-            }
-        }
+        ids.push(each_signature(transaction, chain, |key, message, signature| {
+            batch.push(key, message, signature);
+            owners.push((at, *key));
+        }));
     }
     let mut bad = std::collections::BTreeMap::new();
     if let Err(indices) = batch.verify() {
@@ -189,4 +198,20 @@ pub fn verify_all<T: Into<Arc<Transaction>>>(
         None => Ok(VerifiedTransaction::new(id, transaction)),
     };
     transactions.into_iter().zip(ids).enumerate().map(judge).collect()
+}
+
+/// Verifies lists of transactions as one batch. `None` if a signature in them does not verify; [`verify_all`] of each list says which.
+pub fn verify_together(lists: &[Vec<Arc<Transaction>>], chain: &Hash) -> Option<Vec<Vec<VerifiedTransaction>>> {
+    let mut batch = Batch::new();
+    let mut push = |key: &PublicKey, message: &[u8], signature: &Signature| batch.push(key, message, signature);
+    let mut ids: Vec<TxId> = Vec::new();
+    for transaction in lists.iter().flatten() {
+        ids.push(each_signature(transaction, chain, &mut push));
+    }
+    if !batch.all_verify() {
+        return None;
+    }
+    let mut ids = ids.into_iter();
+    let verified = |(transaction, id): (&Arc<Transaction>, TxId)| VerifiedTransaction::new(id, transaction.clone());
+    Some(lists.iter().map(|list| list.iter().zip(ids.by_ref()).map(verified).collect()).collect())
 }
