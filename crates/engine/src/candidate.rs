@@ -80,6 +80,11 @@ impl BlockLimits {
     pub fn room(&self, recent: &RecentIds) -> usize {
         self.transactions.min(self.recent.saturating_sub(recent.len()))
     }
+
+    /// Whether a block of so many transactions of so many bytes leaves room for few more: less than an eighth.
+    pub fn is_full(&self, transactions: usize, bytes: usize) -> bool {
+        transactions > self.transactions / 8 * 7 || bytes > self.bytes / 8 * 7
+    }
 }
 
 /// A block and what executing it does.

@@ -173,6 +173,8 @@ pub struct Engine {
     at_hand: Option<AtHand>,
     failed: Failed,
     next_deadline: Option<Time>,
+    /// When the last block was decided, if it was full.
+    crowded: Option<Time>,
     demanded: bool,
     /// Since when trials of what peers sent are counted, and how many there were.
     trials: (Time, usize),
@@ -221,6 +223,7 @@ impl Engine {
             at_hand: None,
             failed: Failed::new(),
             next_deadline: None,
+            crowded: None,
             demanded: false,
             trials: (now, 0),
             replica_wake: None,
@@ -568,10 +571,12 @@ impl Engine {
         let Candidate { block, ids, executed } = candidate;
         let (height, time) = (block.header.height, block.header.time);
         self.gossip.decided(self.now);
+        let mut held = 0;
         for (transaction, tx) in block.transactions.iter().zip(&ids) {
             self.recent.insert(*tx, transaction.body.valid_until);
-            self.mempool.remove(tx);
+            held += self.mempool.remove(tx).map_or(0, |transaction| transaction.size());
         }
+        self.crowded = self.block_limits.is_full(ids.len(), held).then_some(self.now);
         for piece in &block.evidence {
             self.evidence.recorded(&piece.key());
         }
@@ -605,7 +610,11 @@ impl Engine {
     /// Transactions and urgent evidence that waited long go to the next primary directly.
     fn forward_stale(&mut self, actions: &mut Vec<Action>) {
         let (next, before) = (self.tip.1.next(), self.now.minus(FORWARD_AFTER_MS));
-        let stale = self.mempool.stale(before, self.now, MAX_BATCH_BYTES);
+        // While blocks are full they are what transactions wait for: a primary would verify again what it holds already.
+        let stale = match self.crowded {
+            Some(at) if self.now < at.plus(FORWARD_AFTER_MS) => Vec::new(),
+            _ => self.mempool.stale(before, self.now, MAX_BATCH_BYTES),
+        };
         let accusations = self.evidence.stale(next, before, self.now);
         let primary = self.validators.primary(next, self.replica.view());
         if stale.is_empty() && accusations.is_empty() || Some(primary) == self.replica.me() {

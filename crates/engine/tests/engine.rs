@@ -6,7 +6,7 @@ mod net;
 use net::*;
 use std::sync::Arc;
 use vostro_engine::sync::SET_ASIDE_MS;
-use vostro_engine::{Admission, Event, Refusal};
+use vostro_engine::{Admission, Event, FORWARD_AFTER_MS, Refusal};
 use vostro_types::*;
 
 /// Four nodes with two users, 1 with 100.00.
@@ -105,6 +105,28 @@ fn gossip_that_is_lost_is_made_up_for_by_forwarding() {
     assert!(net.forwards > 0);
     assert_eq!(net.balance(0, account(202)), 60);
     net.assert_agreement();
+}
+
+#[test]
+fn while_blocks_are_full_nothing_is_forwarded() {
+    for (payments, is_full) in [(40, false), (50, true)] {
+        let mut net = funded();
+        net.gossip = false;
+        // Neither of the next two blocks is this one's to propose.
+        let next = Height(net.height(0) + 1);
+        let primary = |height| net.genesis.validator_set().primary(height, View(0));
+        let (first, second) = (primary(next), primary(next.next()));
+        let at = (0..4).find(|at| ![first, second].contains(&ValidatorIndex(*at))).unwrap();
+        net.submit(usize::from(at), vec![net.transfer(201, 202, 1, 900)]);
+        net.run(FORWARD_AFTER_MS + 100);
+        let many = (0..payments).map(|salt| net.transfer(201, 202, 1, salt)).collect();
+        net.submit(usize::from(first.0), many);
+        net.run(FORWARD_AFTER_MS - 1);
+        assert_eq!(net.forwards, usize::from(!is_full), "after a block of {payments}");
+        net.run(20_000);
+        assert_eq!(net.balance(0, account(202)), payments + 1);
+        net.assert_agreement();
+    }
 }
 
 #[test]
