@@ -46,6 +46,9 @@ pub const MAX_UNDURABLE: usize = 64;
 /// The same in bytes of what these blocks do (receipts and changes to the state). A block of a few kilobytes may do
 /// megabytes.
 pub const MAX_UNDURABLE_BYTES: usize = 64 << 20;
+/// A full block says for so long that there is more to do than gets done, in milliseconds: longer than the next block takes where
+/// there is too much of it.
+const CROWDED_MS: u64 = 4 * FORWARD_AFTER_MS;
 /// How often undecided messages are repeated, in milliseconds.
 const REBROADCAST_MS: u64 = 250;
 /// What the cache of the state at the tip may take, in bytes.
@@ -612,7 +615,7 @@ impl Engine {
         let (next, before) = (self.tip.1.next(), self.now.minus(FORWARD_AFTER_MS));
         // While blocks are full they are what transactions wait for: a primary would verify again what it holds already.
         let stale = match self.crowded {
-            Some(at) if self.now < at.plus(FORWARD_AFTER_MS) => Vec::new(),
+            Some(at) if self.now < at.plus(CROWDED_MS) => Vec::new(),
             _ => self.mempool.stale(before, self.now, MAX_BATCH_BYTES),
         };
         let accusations = self.evidence.stale(next, before, self.now);
