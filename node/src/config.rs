@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use vostro_storage::state::Backend;
@@ -13,6 +14,8 @@ use vostro_storage::state::Backend;
 pub const CONFIG_FILE: &str = "config.toml";
 /// Name of the genesis file below `config/`.
 pub const GENESIS_FILE: &str = "genesis.json";
+/// Most that the cache of values may take: each of its two halves has room for 4 GiB.
+pub const MAX_STATE_CACHE_BYTES: usize = 8 << 30;
 /// Prefix of environment variables that set a value.
 pub const ENV_PREFIX: &str = "VOSTRO_";
 
@@ -140,8 +143,10 @@ pub struct StorageConfig {
     /// What keeps the state on disk: `fjall` or `sled`. A node that finds the other's files rebuilds its state from the block
     /// log.
     pub backend: BackendName,
-    /// Bytes the store may cache.
+    /// Bytes of its blocks that the store keeps in memory.
     pub cache_bytes: u64,
+    /// Bytes of values that were read lately and are kept before the store: accounts that come again are not asked of it.
+    pub state_cache_bytes: usize,
     /// Bytes of decided changes that may wait to be written to the store.
     pub overlay_bytes: usize,
 }
@@ -172,7 +177,12 @@ impl Default for MempoolConfig {
 
 impl Default for StorageConfig {
     fn default() -> Self {
-        StorageConfig { backend: BackendName(Backend::Fjall), cache_bytes: 64 << 20, overlay_bytes: 128 << 20 }
+        StorageConfig {
+            backend: BackendName(Backend::Fjall),
+            cache_bytes: 64 << 20,
+            state_cache_bytes: 128 << 20,
+            overlay_bytes: 128 << 20,
+        }
     }
 }
 
@@ -235,6 +245,13 @@ pub struct Overrides {
     pub metrics_listen: Option<String>,
 }
 
+fn bytes<T: FromStr>(name: &str, text: &str) -> Result<T, ConfigError> {
+    text.parse().map_err(|_| ConfigError::Value {
+        name: name.to_string(),
+        reason: format!("a size is a number of bytes, such as 67108864, not {text:?}"),
+    })
+}
+
 fn address(name: &str, text: &str) -> Result<SocketAddr, ConfigError> {
     text.parse().map_err(|_| ConfigError::Value {
         name: name.to_string(),
@@ -270,6 +287,17 @@ impl Config {
         if let Some((name, value)) = pick(&None, "", "STORAGE_BACKEND") {
             config.storage.backend = value.try_into().map_err(|reason| ConfigError::Value { name, reason })?;
         }
+        if let Some((name, value)) = pick(&None, "", "STORAGE_CACHE_BYTES") {
+            config.storage.cache_bytes = bytes(&name, &value)?;
+        }
+        if let Some((name, value)) = pick(&None, "", "STORAGE_STATE_CACHE_BYTES") {
+            config.storage.state_cache_bytes = bytes(&name, &value)?;
+        }
+        if config.storage.state_cache_bytes > MAX_STATE_CACHE_BYTES {
+            let (name, given) = ("storage.state_cache_bytes".to_string(), config.storage.state_cache_bytes);
+            let reason = format!("it is at most {MAX_STATE_CACHE_BYTES}, not {given}");
+            return Err(ConfigError::Value { name, reason });
+        }
         Ok(config)
     }
 
@@ -288,7 +316,8 @@ impl Config {
     /// Never: every value of these types has a TOML form.
     pub fn to_toml(&self) -> String {
         format!(
-            "# Settings of a Vostro node. Flags and VOSTRO_P2P_LISTEN, VOSTRO_RPC_LISTEN, VOSTRO_METRICS_LISTEN, VOSTRO_STORAGE_BACKEND win over this file.\n{}",
+            "# Settings of a Vostro node. Flags and variables (VOSTRO_P2P_LISTEN, VOSTRO_RPC_LISTEN, VOSTRO_METRICS_LISTEN, VOSTRO_STORAGE_BACKEND,\n\
+             # VOSTRO_STORAGE_CACHE_BYTES, VOSTRO_STORAGE_STATE_CACHE_BYTES) win over this file.\n{}",
             toml::to_string_pretty(self).expect("plain tables have a TOML form")
         )
     }
@@ -326,6 +355,15 @@ mod tests {
         assert_eq!(port(load(file, &env, &flags).unwrap()), 3000);
         let bad = load(file, &[("VOSTRO_RPC_LISTEN", "nowhere")], &Overrides::default()).unwrap_err().to_string();
         assert!(bad.contains("VOSTRO_RPC_LISTEN") && bad.contains("nowhere"), "{bad}");
+        let caches = [("VOSTRO_STORAGE_CACHE_BYTES", "1000"), ("VOSTRO_STORAGE_STATE_CACHE_BYTES", "2000")];
+        let storage = load(file, &caches, &Overrides::default()).unwrap().storage;
+        assert_eq!((storage.cache_bytes, storage.state_cache_bytes), (1000, 2000));
+        let huge = [("VOSTRO_STORAGE_STATE_CACHE_BYTES", "9000000000")];
+        let bad = load(file, &huge, &Overrides::default()).unwrap_err().to_string();
+        assert!(bad.contains("state_cache_bytes") && bad.contains("9000000000"), "{bad}");
+        let large = [("VOSTRO_STORAGE_CACHE_BYTES", "1 GiB")];
+        let bad = load(file, &large, &Overrides::default()).unwrap_err().to_string();
+        assert!(bad.contains("VOSTRO_STORAGE_CACHE_BYTES") && bad.contains("1 GiB"), "{bad}");
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn deliver(network: &Handle, parcel: Parcel) {
         }
         Parcel::Publish(bytes) => {
             if let Err(error) = network.publish(bytes) {
-                tracing::debug!(%error, "a batch could not be gossiped; the primary gets it directly");
+                tracing::debug!(%error, "a batch could not be gossiped; the primary gets it directly later");
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::host::{Msg, Peers};
 use crate::verifier::Verifier;
 
 /// Batches from peers that are verified or wait for the engine; of more, gossip drops them and the primary is sent them
-/// directly later.
+/// directly later, or who holds them proposes them.
 pub const MAX_BATCHES: usize = 64;
 /// Those of one peer, so that one cannot take every turn.
 pub const MAX_BATCHES_EACH: usize = 24;

@@ -220,6 +220,7 @@ pub async fn run(node: Node, stop: impl Future<Output = ()>, ready: impl FnOnce(
                     per_sender: config.mempool.per_sender,
                     ..MempoolLimits::default()
                 },
+                cache_bytes: config.storage.state_cache_bytes,
                 ..EngineLimits::default()
             },
         },

@@ -1,17 +1,18 @@
-//! Verifies what clients and peers hand in: all but a few signatures off the runtime's threads, and what waits at the same time as
-//! one batch, whoever handed it in.
+//! Verifies what clients and peers hand in: all but a few signatures off the runtime's threads, and short lists that wait at the same
+//! time as one batch, whoever handed them in.
 //!
-//! Invariant: each caller gets the verdicts that his transactions would get alone. Who hands in signatures that do not verify makes
-//! one batch of others' dearer, and for [`APART`] no more.
+//! Invariant: each caller gets the verdicts that his transactions would get alone, and what nobody waits for any more is not verified.
+//! Who hands in signatures that do not verify makes a batch dearer for others at most once in [`APART`].
 
 use std::collections::VecDeque;
+use std::future::pending;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use tokio::sync::{Semaphore, oneshot};
+use tokio::task::{spawn_blocking, yield_now};
 use vostro_engine::check_answer;
 use vostro_network::RequestId;
 use vostro_types::transaction::{BadSignature, verify_all, verify_together};
@@ -24,7 +25,9 @@ use crate::metrics::{Metrics, Part};
 /// So many signatures are verified on a thread of the runtime: less than half a millisecond, and as much again for each
 /// 200 KiB that they sign, of 512 KiB at most. To wake another thread takes longer.
 const FEW_SIGNATURES: usize = 8;
-/// So many are verified together at most: more would cost hardly less each.
+/// A list of more is long: it gains hardly anything from others beside it.
+const SHORT: usize = 128;
+/// Of short lists so many signatures are verified together at most.
 const TOGETHER: usize = 512;
 /// After a batch of several callers that did not verify each caller's is verified by itself for so long.
 const APART: Duration = Duration::from_secs(1);
@@ -38,47 +41,60 @@ struct List {
     verdicts: oneshot::Sender<Vec<Verdict>>,
 }
 
-/// What waits to be verified.
+/// Short lists that wait to be verified.
 #[derive(Default)]
 struct Queue {
     lists: VecDeque<List>,
-    /// Until when nothing is verified together.
+    /// Whether a task sees to them.
+    attended: bool,
+    /// Until when lists are verified by themselves.
     apart_until: Option<Instant>,
 }
 
 impl Queue {
-    /// True if it is the first: somebody has to come for it.
+    /// True if nobody sees to what waits: the caller has to.
     fn push(&mut self, list: List) -> bool {
         self.lists.push_back(list);
-        self.lists.len() == 1
+        !std::mem::replace(&mut self.attended, true)
     }
 
-    /// The next batch: what came first, and what came after it as far as it may be verified with it.
-    fn next(&mut self, now: Instant) -> Vec<List> {
-        let mut batch: Vec<List> = self.lists.pop_front().into_iter().collect();
-        let mut room = TOGETHER.saturating_sub(batch.iter().map(|list| list.signatures).sum());
-        if self.apart_until.is_some_and(|until| now < until) {
-            room = 0;
-        }
+    /// The next batch: what came first, and what came after it as far as it may be verified with it. If nothing waits nobody sees
+    /// to it from now on.
+    fn next(&mut self) -> Vec<List> {
+        self.lists.retain(|list| !list.verdicts.is_closed());
+        let mut room = TOGETHER;
+        let mut batch = Vec::new();
         while let Some(list) = self.lists.pop_front_if(|list| list.signatures <= room) {
             room -= list.signatures;
             batch.push(list);
         }
+        self.attended = !batch.is_empty();
         batch
     }
 }
 
-/// Verdicts for each list, and whether lists could not be verified together.
-fn judge(lists: &[Vec<Arc<Transaction>>], chain: &Hash) -> (Vec<Vec<Verdict>>, bool) {
-    let together = if lists.len() > 1 { verify_together(lists, chain) } else { None };
-    match together {
-        Some(verified) => (verified.into_iter().map(|list| list.into_iter().map(Ok).collect()).collect(), false),
-        None => (lists.iter().map(|list| verify_all(list.clone(), chain)).collect(), lists.len() > 1),
+/// Verdicts for each list, and whether they were to be verified together and could not.
+fn judge(lists: &[Vec<Arc<Transaction>>], together: bool, chain: &Hash) -> (Vec<Vec<Verdict>>, bool) {
+    let together = together && lists.len() > 1;
+    let verified = if together { verify_together(lists, chain) } else { None };
+    match verified {
+        Some(lists) => (lists.into_iter().map(|list| list.into_iter().map(Ok).collect()).collect(), false),
+        None => (lists.iter().map(|list| verify_all(list.clone(), chain)).collect(), together),
     }
 }
 
-/// Verifies transactions and evidence, as many batches at a time as there are processors; and beside them the answer to the one
-/// request that is under way.
+/// Does work on a thread for work that blocks.
+async fn elsewhere<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match spawn_blocking(work).await.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(result) => result,
+        Err(Ok(panic)) => resume_unwind(panic),
+        // The runtime is ending, and with it whoever waits here.
+        Err(Err(_)) => pending().await,
+    }
+}
+
+/// Verifies transactions and evidence: long lists as many at a time as there are processors, beside them batches of short ones one after
+/// the other, and the answer to the one request that is under way.
 #[derive(Clone)]
 pub struct Verifier {
     chain: Hash,
@@ -98,47 +114,54 @@ impl Verifier {
     /// One verdict for each transaction, in order.
     pub async fn verify<T: Into<Arc<Transaction>>>(&self, transactions: Vec<T>) -> Vec<Verdict> {
         let transactions: Vec<Arc<Transaction>> = transactions.into_iter().map(Into::into).collect();
+        let of = |tx: &Arc<Transaction>| tx.signatures.len() + tx.body.quote_signatures();
+        let signatures = transactions.iter().map(of).sum();
+        if signatures > SHORT {
+            let _turn = self.turns.acquire().await;
+            let this = self.clone();
+            return elsewhere(move || this.timed(|| verify_all(transactions, &this.chain))).await;
+        }
         if transactions.is_empty() {
             return Vec::new();
         }
-        let of = |tx: &Arc<Transaction>| tx.signatures.len() + tx.body.quote_signatures();
         let (verdicts, judged) = oneshot::channel();
-        let list = List { signatures: transactions.iter().map(of).sum(), transactions, verdicts };
-        if self.queue(|queue| queue.push(list)) {
+        if self.queue(|queue| queue.push(List { transactions, signatures, verdicts })) {
             // A task of its own: this caller may give up.
-            tokio::spawn(self.clone().come());
+            tokio::spawn(self.clone().attend());
         }
-        judged.await.expect("verification does not panic")
+        match judged.await {
+            Ok(judged) => judged,
+            // The runtime is ending, and with it this caller.
+            Err(_) => pending().await,
+        }
     }
 
     fn queue<R>(&self, work: impl FnOnce(&mut Queue) -> R) -> R {
         work(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Verifies the next batch when a processor may.
-    fn come(self) -> BoxFuture<'static, ()> {
-        async move {
-            let _turn = self.turns.acquire().await;
+    fn timed<R>(&self, work: impl FnOnce() -> R) -> R {
+        let (result, time) = timed(work);
+        self.metrics.used(Part::Verify, time);
+        result
+    }
+
+    /// Verifies short lists until none waits.
+    async fn attend(self) {
+        loop {
             // Whoever is ready now hands in first what he has.
-            tokio::task::yield_now().await;
-            let (batch, is_all) = self.queue(|queue| (queue.next(Instant::now()), queue.lists.is_empty()));
-            if !is_all {
-                tokio::spawn(self.clone().come());
+            yield_now().await;
+            let (batch, apart_until) = self.queue(|queue| (queue.next(), queue.apart_until));
+            if batch.is_empty() {
+                return;
             }
             let is_few = batch.iter().map(|list| list.signatures).sum::<usize>() <= FEW_SIGNATURES;
             let (lists, callers): (Vec<_>, Vec<_>) =
                 batch.into_iter().map(|list| (list.transactions, list.verdicts)).unzip();
             let this = self.clone();
-            let work = move || {
-                let (judged, time) = timed(|| judge(&lists, &this.chain));
-                this.metrics.used(Part::Verify, time);
-                judged
-            };
-            let (verdicts, failed) = if is_few {
-                work()
-            } else {
-                tokio::task::spawn_blocking(work).await.expect("verification does not panic")
-            };
+            let together = apart_until.is_none_or(|until| Instant::now() >= until);
+            let work = move || this.timed(|| judge(&lists, together, &this.chain));
+            let (verdicts, failed) = if is_few { work() } else { elsewhere(work).await };
             if failed {
                 self.queue(|queue| queue.apart_until = Some(Instant::now() + APART));
             }
@@ -147,19 +170,17 @@ impl Verifier {
                 let _ = caller.send(verdicts);
             }
         }
-        .boxed()
     }
 
     /// Reads the answer to a request and hands on its blocks, each when it is verified. The thread waits while the engine's queue is
     /// full.
     pub fn answer(&self, id: RequestId, bytes: Option<Vec<u8>>, engine: &Sender<Msg>) {
-        let (end, time) = timed(|| {
+        let end = self.timed(|| {
             // An engine that is gone needs no more blocks.
             check_answer(bytes, &self.chain, &self.validators, |block| {
                 engine.send(Msg::Fetched { id, block: Box::new(block) }).is_ok()
             })
         });
-        self.metrics.used(Part::Verify, time);
         // Nor does it need to know how it ended.
         let _ = engine.send(Msg::Answered { id, end });
     }
@@ -172,8 +193,7 @@ impl Verifier {
         let _turn = self.turns.acquire().await;
         let (chain, validators) = (self.chain, self.validators.clone());
         let proves = move |piece: Evidence| piece.verify(&chain, &validators).ok();
-        let judged = tokio::task::spawn_blocking(move || evidence.into_iter().filter_map(proves).collect()).await;
-        judged.expect("verification does not panic")
+        elsewhere(move || evidence.into_iter().filter_map(proves).collect()).await
     }
 }
 
@@ -181,6 +201,8 @@ impl Verifier {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use futures::FutureExt;
+    use tokio::time::timeout;
     use vostro_crypto::SecretKey;
     use vostro_types::transaction::{Action, BODY_VERSION, Body, Confirm, OrderKey, Payload};
     use vostro_types::{AccountId, Epoch, Label, Time, Validator};
@@ -202,9 +224,9 @@ mod tests {
         body.sign(signed_for, &[&SecretKey::from_seed([3; 32])])
     }
 
-    fn list(signatures: usize) -> List {
-        let transactions = vec![Arc::new(transaction(0, &CHAIN)); signatures];
-        List { transactions, signatures, verdicts: oneshot::channel().0 }
+    fn list(signatures: usize) -> (List, oneshot::Receiver<Vec<Verdict>>) {
+        let (verdicts, caller) = oneshot::channel();
+        (List { transactions: Vec::new(), signatures, verdicts }, caller)
     }
 
     /// Hands in lists at once; in a list each letter is a transaction, signed for this chain if it is g. Gives the verdicts.
@@ -215,29 +237,34 @@ mod tests {
             transaction(salt, if letter == 'g' { &CHAIN } else { &Hash::ZERO })
         };
         let calls = lists.iter().map(|list| verifier.verify(list.chars().map(&mut make).collect::<Vec<_>>()));
-        let judged = futures::future::join_all(calls).await;
+        let judged = timeout(Duration::from_secs(60), futures::future::join_all(calls)).await.unwrap();
         judged.iter().map(|list| list.iter().map(|one| if one.is_ok() { 'g' } else { 'b' }).collect()).collect()
     }
 
     #[test]
     fn a_batch_is_what_waits_within_bounds() {
         let sizes = |batch: Vec<List>| batch.iter().map(|list| list.signatures).collect::<Vec<_>>();
-        let (mut queue, now) = (Queue::default(), Instant::now());
-        assert_eq!(sizes(queue.next(now)), [0; 0]);
-        let waiting = [TOGETHER + 1, 1, TOGETHER - 1, 2, 1];
-        let first: Vec<bool> = waiting.into_iter().map(|signatures| queue.push(list(signatures))).collect();
-        assert_eq!(first, [true, false, false, false, false]);
-        assert_eq!(sizes(queue.next(now)), [TOGETHER + 1]);
-        assert_eq!(sizes(queue.next(now)), [1, TOGETHER - 1]);
-        queue.apart_until = Some(now + APART);
-        assert_eq!(sizes(queue.next(now)), [2]);
-        assert_eq!(sizes(queue.next(now + APART)), [1]);
+        let mut queue = Queue::default();
+        let (lists, mut callers): (Vec<_>, Vec<_>) = [1, TOGETHER - 1, 2, 3, 1].into_iter().map(list).unzip();
+        let to_attend: Vec<bool> = lists.into_iter().map(|list| queue.push(list)).collect();
+        assert_eq!(to_attend, [true, false, false, false, false]);
+        assert_eq!(sizes(queue.next()), [1, TOGETHER - 1]);
+        callers.remove(3); // gives up
+        assert_eq!(sizes(queue.next()), [2, 1]);
+        let (late, _caller) = list(4);
+        assert!(!queue.push(late), "somebody is on his way still");
+        assert_eq!((sizes(queue.next()), sizes(queue.next())), (vec![4], vec![]));
+        assert!(queue.push(list(1).0));
+        assert_eq!(sizes(queue.next()), [0; 0]);
+        assert!(queue.push(list(1).0));
     }
 
     #[tokio::test]
     async fn callers_who_wait_together_get_their_own_verdicts() {
         let verifier = verifier();
-        for lists in [&["g", "gg", "", "ggg", "g"][..], &["gbg", "", "b", "ggggggggg", "gb"], &["b"], &["g"]] {
+        let (long, short) = ("g".repeat(SHORT + 1), "g".repeat(SHORT));
+        let many = [&*long, "b", &*short, &*short, &*short, &*short, "gbg", &*short];
+        for lists in [&["g", "gg", "", "ggg", "g"][..], &["gbg", "", "b", "ggggggggg", "gb"], &["b"], &["g"], &many] {
             assert_eq!(verdicts(&verifier, lists).await, lists);
         }
     }

@@ -83,7 +83,8 @@ impl BlockLimits {
 
     /// Whether a block of so many transactions of so many bytes leaves room for few more: less than an eighth.
     pub fn is_full(&self, transactions: usize, bytes: usize) -> bool {
-        transactions > self.transactions / 8 * 7 || bytes > self.bytes / 8 * 7
+        let is_full = |held: usize, limit: usize| held.saturating_mul(8) > limit.saturating_mul(7);
+        is_full(transactions, self.transactions) || is_full(bytes, self.bytes)
     }
 }
 

@@ -46,12 +46,9 @@ pub const MAX_UNDURABLE: usize = 64;
 /// The same in bytes of what these blocks do (receipts and changes to the state). A block of a few kilobytes may do
 /// megabytes.
 pub const MAX_UNDURABLE_BYTES: usize = 64 << 20;
-/// A full block says for so long that there is more to do than gets done, in milliseconds: longer than the next block takes where
-/// there is too much of it.
-const CROWDED_MS: u64 = 4 * FORWARD_AFTER_MS;
 /// How often undecided messages are repeated, in milliseconds.
 const REBROADCAST_MS: u64 = 250;
-/// What the cache of the state at the tip may take, in bytes.
+/// What the cache of the state at the tip may take, in bytes, if nobody says otherwise.
 const CACHE_BYTES: usize = 32 << 20;
 
 /// Bounds of an engine.
@@ -68,6 +65,8 @@ pub struct EngineLimits {
     pub recent_ids: usize,
     /// [`HELD_AFTER_MS`]. With [`u64::MAX`] every proposal is sent whole.
     pub held_after_ms: u64,
+    /// Bytes of values that were read lately, and of what finds them.
+    pub cache_bytes: usize,
 }
 
 impl Default for EngineLimits {
@@ -78,6 +77,7 @@ impl Default for EngineLimits {
             fetched_bytes: MAX_FETCHED_BYTES,
             recent_ids: MAX_RECENT_IDS,
             held_after_ms: HELD_AFTER_MS,
+            cache_bytes: CACHE_BYTES,
         }
     }
 }
@@ -176,8 +176,9 @@ pub struct Engine {
     at_hand: Option<AtHand>,
     failed: Failed,
     next_deadline: Option<Time>,
-    /// When the last block was decided, if it was full.
+    /// When the last block was decided, if it was full, and for how long that says that there is more to do than gets done.
     crowded: Option<Time>,
+    crowded_ms: u64,
     demanded: bool,
     /// Since when trials of what peers sent are counted, and how many there were.
     trials: (Time, usize),
@@ -217,7 +218,7 @@ impl Engine {
             tip: at,
             tree,
             base: state,
-            cache: RefCell::new(Cache::new(CACHE_BYTES, keys)),
+            cache: RefCell::new(Cache::new(limits.cache_bytes, keys)),
             layers: VecDeque::new(),
             undurable_bytes: limits.undurable_bytes,
             candidates: Candidates::default(),
@@ -227,6 +228,7 @@ impl Engine {
             failed: Failed::new(),
             next_deadline: None,
             crowded: None,
+            crowded_ms: genesis.consensus.base_timeout_ms / 2,
             demanded: false,
             trials: (now, 0),
             replica_wake: None,
@@ -613,10 +615,14 @@ impl Engine {
     /// Transactions and urgent evidence that waited long go to the next primary directly.
     fn forward_stale(&mut self, actions: &mut Vec<Action>) {
         let (next, before) = (self.tip.1.next(), self.now.minus(FORWARD_AFTER_MS));
-        // While blocks are full they are what transactions wait for: a primary would verify again what it holds already.
-        let stale = match self.crowded {
-            Some(at) if self.now < at.plus(CROWDED_MS) => Vec::new(),
-            _ => self.mempool.stale(before, self.now, MAX_BATCH_BYTES),
+        // While blocks are full they are what transactions wait for: the primary, who holds most of them, would verify them again. What
+        // it does not hold a validator proposes itself at its turn. Well before a time-out: who leaves a view asks another primary.
+        let (now, while_full) = (self.now, self.crowded_ms);
+        let is_crowded = |at: Time| (at..at.plus(while_full)).contains(&now);
+        let stale = if self.me().is_some() && self.crowded.is_some_and(is_crowded) {
+            Vec::new()
+        } else {
+            self.mempool.stale(before, self.now, MAX_BATCH_BYTES)
         };
         let accusations = self.evidence.stale(next, before, self.now);
         let primary = self.validators.primary(next, self.replica.view());

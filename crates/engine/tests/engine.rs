@@ -125,6 +125,8 @@ fn while_blocks_are_full_nothing_is_forwarded() {
         assert_eq!(net.forwards, usize::from(!is_full), "after a block of {payments}");
         net.run(20_000);
         assert_eq!(net.balance(0, account(202)), payments + 1);
+        let views: u64 = net.engines.iter().flatten().map(|engine| engine.snapshot().view_changes).sum();
+        assert_eq!(views, 0, "it was forwarded in time");
         net.assert_agreement();
     }
 }

@@ -13,6 +13,9 @@ use crate::error::StorageError;
 /// Bytes a key costs in a map beside its own and its value's.
 const ENTRY_OVERHEAD: usize = 112;
 
+/// Entries that are read from the store at the least when those before did not suffice.
+const LEAST_NEXT_PAGE: usize = 64;
+
 #[derive(Default)]
 pub(super) struct Overlay {
     height: Option<u64>,
@@ -88,8 +91,8 @@ impl Overlay {
     ) -> Result<Vec<Entry>, StorageError> {
         let mut out = Vec::new();
         let mut cursor = from.to_vec();
+        let mut wanted = limit;
         while out.len() < limit && cursor.as_slice() < to {
-            let wanted = limit - out.len();
             let page = store.scan(&cursor, to, wanted)?;
             // The page says everything about the store up to its end: the end of the range, if it came back short.
             let page_end = match page.last() {
@@ -102,6 +105,9 @@ impl Overlay {
             };
             self.merge(page, &cursor, &page_end, limit, &mut out);
             cursor = page_end;
+            // What is deleted above may be all of a long range, as at the beginning of a queue: each look at the store costs more than
+            // many an entry.
+            wanted = wanted.saturating_mul(2).max(LEAST_NEXT_PAGE);
         }
         Ok(out)
     }
@@ -143,6 +149,56 @@ impl Overlay {
             if let Some(value) = value {
                 out.push((key.to_vec(), value.clone()));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::store::MemStore;
+    use super::*;
+
+    /// A store that counts how often it is looked at.
+    struct Counted(MemStore, AtomicUsize);
+
+    impl StateStore for Counted {
+        fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+            self.0.get(key)
+        }
+
+        fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Entry>, StorageError> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.scan(from, to, limit)
+        }
+
+        fn apply(&self, height: u64, changes: &Changes) -> Result<(), StorageError> {
+            self.0.apply(height, changes)
+        }
+
+        fn height(&self) -> Option<u64> {
+            self.0.height()
+        }
+
+        fn checkpoint(&self) -> Result<(), StorageError> {
+            self.0.checkpoint()
+        }
+    }
+
+    #[test]
+    fn the_first_of_a_queue_is_found_behind_all_that_left_it() {
+        let key = |number: u32| Key::from([&[1][..], &number.to_be_bytes()].concat());
+        let store = Counted(MemStore::default(), AtomicUsize::new(0));
+        store.apply(1, &(0..20_000).map(|number| (key(number), Some(vec![7]))).collect()).unwrap();
+        let mut overlay = Overlay::at(Some(1));
+        overlay.insert(2, (0..19_990).map(|number| (key(number), None)).collect());
+        for limit in [1, 3] {
+            let found = overlay.scan(&store, &[1], &[2], limit).unwrap();
+            let expected: Vec<Entry> = (19_990..).take(limit).map(|number| (key(number).to_vec(), vec![7])).collect();
+            assert_eq!(found, expected);
+            assert!(store.1.swap(0, Ordering::Relaxed) < 12);
         }
     }
 }
