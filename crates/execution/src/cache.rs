@@ -3,7 +3,9 @@
 //! Invariant: an entry is what the state has at its key, and no key that it has is taken for missing. Whoever changes the
 //! state says so with [`Cache::write`] before anybody reads through the cache again.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -24,6 +26,9 @@ pub struct Cache {
     old: Generation,
     limit: usize,
     keys: Keys,
+    /// By the first byte of keys, a key below which there is none with that byte: where those begin that somebody read from the
+    /// beginning. A queue's beginning is what was deleted, and a store walks over what it was told to forget.
+    begins: BTreeMap<u8, Vec<u8>>,
 }
 
 /// Entries by hash; their bytes stand one after the other. So an entry has no memory of its own that would have to be found,
@@ -105,7 +110,7 @@ impl Generation {
 impl Cache {
     /// An empty cache of about `limit` bytes, for a state of which `keys` are known.
     pub fn new(limit: usize, keys: Keys) -> Self {
-        Cache { young: Generation::default(), old: Generation::default(), limit, keys }
+        Cache { young: Generation::default(), old: Generation::default(), limit, keys, begins: BTreeMap::new() }
     }
 
     /// The state has changed. What is new in it enters the cache when it is read: most objects are written once and read
@@ -115,6 +120,11 @@ impl Cache {
             let hash = hash(key);
             match value {
                 Some(value) => {
+                    if let Some(begin) = key.first().and_then(|byte| self.begins.get_mut(byte))
+                        && key < begin
+                    {
+                        begin.clone_from(key);
+                    }
                     let old = self.keys.wrote(hash, key);
                     if old && self.contains(hash, key) {
                         self.put(hash, key, value);
@@ -149,6 +159,29 @@ impl Cache {
         }
     }
 
+    /// Where to look for keys from `from` on: there is none before.
+    fn begin<'a>(&self, from: &'a [u8]) -> Cow<'a, [u8]> {
+        match from.first().and_then(|byte| self.begins.get(byte)) {
+            Some(begin) if from < begin.as_slice() => begin.clone().into(),
+            _ => from.into(),
+        }
+    }
+
+    /// What was `found` in `from..to`, as far as a limit above zero.
+    fn found(&mut self, from: &[u8], to: &[u8], found: &[(Vec<u8>, Vec<u8>)]) {
+        let [byte] = *from else { return };
+        let begin = match found.first() {
+            Some((key, _)) if key[0] == byte => key.as_slice(),
+            // None of this byte, as far as one looked.
+            _ if to.first() == Some(&byte) => to,
+            _ => return,
+        };
+        let known = self.begins.entry(byte).or_default();
+        if begin > known.as_slice() {
+            *known = begin.to_vec();
+        }
+    }
+
     fn contains(&self, hash: u64, key: &[u8]) -> bool {
         self.young.get(hash, key).or_else(|| self.old.get(hash, key)).is_some()
     }
@@ -163,7 +196,7 @@ impl Cache {
     }
 }
 
-/// A state read through a cache. Ranges are not cached.
+/// A state read through a cache. Of ranges it keeps where they begin.
 #[derive(Debug)]
 pub struct Cached<'a, S: StateRead + ?Sized> {
     base: &'a S,
@@ -196,7 +229,12 @@ impl<S: StateRead + ?Sized> StateRead for Cached<'_, S> {
     }
 
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-        self.base.scan(from, to, limit)
+        let begin = self.cache.borrow().begin(from);
+        let found = self.base.scan(&begin, to, limit);
+        if limit > 0 {
+            self.cache.borrow_mut().found(from, to, &found);
+        }
+        found
     }
 }
 
@@ -210,12 +248,20 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Step {
         Read(u8),
+        Scan(Vec<u8>, Vec<u8>, usize),
         Write(Vec<(u8, Option<u8>)>),
+    }
+
+    /// Three tables of eight keys.
+    fn key(number: u8) -> Vec<u8> {
+        vec![number / 8, number % 8]
     }
 
     fn step() -> impl Strategy<Value = Step> {
         let write = prop::collection::vec((0..24u8, prop::option::of(any::<u8>())), 0..6);
-        prop_oneof![3 => (0..24u8).prop_map(Step::Read), 1 => write.prop_map(Step::Write)]
+        let bound = || prop_oneof![(0..4u8).prop_map(|table| vec![table]), (0..32u8).prop_map(key), Just(Vec::new())];
+        let scan = (bound(), bound(), 0..4usize).prop_map(|(from, to, limit)| Step::Scan(from, to, limit));
+        prop_oneof![3 => (0..24u8).prop_map(Step::Read), 3 => scan, 1 => write.prop_map(Step::Write)]
     }
 
     proptest! {
@@ -227,11 +273,15 @@ mod tests {
             let mut state = MemState::new();
             for step in steps {
                 match step {
-                    Step::Read(key) => {
-                        prop_assert_eq!(Cached::new(&state, &cache).get(&[key]), state.get(&[key]));
+                    Step::Read(number) => {
+                        prop_assert_eq!(Cached::new(&state, &cache).get(&key(number)), state.get(&key(number)));
+                    }
+                    Step::Scan(from, to, limit) => {
+                        let found = Cached::new(&state, &cache).scan(&from, &to, limit);
+                        prop_assert_eq!(found, state.scan(&from, &to, limit));
                     }
                     Step::Write(writes) => {
-                        let changes = writes.into_iter().map(|(k, v)| (vec![k], v.map(|v| vec![v; v.into()]))).collect();
+                        let changes = writes.into_iter().map(|(k, v)| (key(k), v.map(|v| vec![v; v.into()]))).collect();
                         state.apply(&changes);
                         cache.borrow_mut().write(&changes);
                         if learns {
@@ -256,6 +306,46 @@ mod tests {
         fn scan(&self, _: &[u8], _: &[u8], _: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
             Vec::new()
         }
+    }
+
+    /// A state of which only keys from one on may be asked for.
+    struct From(MemState, Vec<u8>);
+
+    impl StateRead for From {
+        fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+            self.0.get(key)
+        }
+
+        fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+            assert!(*from >= *self.1, "asked from {from:?}");
+            self.0.scan(from, to, limit)
+        }
+    }
+
+    #[test]
+    fn what_left_a_queue_is_not_walked_over_again() {
+        let changes =
+            |from: u8, to: u8, value: Option<Vec<u8>>| (from..to).map(|n| (vec![5, n], value.clone())).collect();
+        let mut state = MemState::new();
+        state.apply(&changes(10, 200, Some(vec![1])));
+        let cache = RefCell::new(Cache::new(10_000, Keys::default()));
+        let first = |state: &dyn StateRead| Cached::new(state, &cache).scan(&[5], &[6], 1).pop().map(|(key, _)| key[1]);
+        assert_eq!(first(&state), Some(10));
+        let write = |state: &mut MemState, changes: Changes| {
+            state.apply(&changes);
+            cache.borrow_mut().write(&changes);
+        };
+        write(&mut state, changes(10, 100, None));
+        assert_eq!(first(&From(state.clone(), vec![5, 10])), Some(100));
+        assert_eq!(first(&From(state.clone(), vec![5, 100])), Some(100));
+        let due = Cached::new(&From(state.clone(), vec![5, 100]), &cache).scan(&[5], &[5, 50], 9);
+        assert_eq!(due, []);
+        write(&mut state, changes(30, 31, Some(vec![2])));
+        assert_eq!(first(&From(state.clone(), vec![5, 30])), Some(30));
+        write(&mut state, changes(0, 255, None));
+        assert_eq!(first(&state), None);
+        write(&mut state, changes(7, 8, Some(vec![3])));
+        assert_eq!(first(&state), Some(7));
     }
 
     #[test]
