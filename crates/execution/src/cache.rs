@@ -290,7 +290,7 @@ mod tests {
                     }
                 }
                 let cache = cache.borrow();
-                prop_assert!(cache.young.size().max(cache.old.size()) <= limit / 2 + ENTRY_BYTES + 256);
+                prop_assert!(cache.young.size().max(cache.old.size()) <= limit / 2 + ENTRY_BYTES + 257);
             }
         }
     }
