@@ -167,15 +167,13 @@ impl Cache {
         }
     }
 
-    /// What was `found` in `from..to`, as far as a limit above zero.
+    /// What was `found` in `from..to`, where more than nothing was asked for.
     fn found(&mut self, from: &[u8], to: &[u8], found: &[(Vec<u8>, Vec<u8>)]) {
         let [byte] = *from else { return };
-        let begin = match found.first() {
-            Some((key, _)) if key[0] == byte => key.as_slice(),
-            // None of this byte, as far as one looked.
-            _ if to.first() == Some(&byte) => to,
-            _ => return,
-        };
+        let Some(next) = byte.checked_add(1).map(|next| [next]) else { return };
+        // None of this byte, as far as one looked: that is as far as one can say.
+        let looked = to.min(&next);
+        let begin = found.first().map_or(looked, |(key, _)| key.as_slice().min(&next));
         let known = self.begins.entry(byte).or_default();
         if begin > known.as_slice() {
             *known = begin.to_vec();
@@ -309,9 +307,9 @@ mod tests {
     }
 
     /// A state of which only keys from one on may be asked for.
-    struct From(MemState, Vec<u8>);
+    struct Above(MemState, Vec<u8>);
 
-    impl StateRead for From {
+    impl StateRead for Above {
         fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
             self.0.get(key)
         }
@@ -336,14 +334,14 @@ mod tests {
             cache.borrow_mut().write(&changes);
         };
         write(&mut state, changes(10, 100, None));
-        assert_eq!(first(&From(state.clone(), vec![5, 10])), Some(100));
-        assert_eq!(first(&From(state.clone(), vec![5, 100])), Some(100));
-        let due = Cached::new(&From(state.clone(), vec![5, 100]), &cache).scan(&[5], &[5, 50], 9);
+        assert_eq!(first(&Above(state.clone(), vec![5, 10])), Some(100));
+        assert_eq!(first(&Above(state.clone(), vec![5, 100])), Some(100));
+        let due = Cached::new(&Above(state.clone(), vec![5, 100]), &cache).scan(&[5], &[5, 50], 9);
         assert_eq!(due, []);
         write(&mut state, changes(30, 31, Some(vec![2])));
-        assert_eq!(first(&From(state.clone(), vec![5, 30])), Some(30));
+        assert_eq!(first(&Above(state.clone(), vec![5, 30])), Some(30));
         write(&mut state, changes(0, 255, None));
-        assert_eq!(first(&state), None);
+        assert_eq!((first(&state), first(&Above(state.clone(), vec![6]))), (None, None));
         write(&mut state, changes(7, 8, Some(vec![3])));
         assert_eq!(first(&state), Some(7));
     }
