@@ -74,12 +74,12 @@ impl Queue {
 }
 
 /// Verdicts for each list, and whether they were to be verified together and could not.
-fn judge(lists: &[Vec<Arc<Transaction>>], together: bool, chain: &Hash) -> (Vec<Vec<Verdict>>, bool) {
+fn judge(lists: Vec<Vec<Arc<Transaction>>>, together: bool, chain: &Hash) -> (Vec<Vec<Verdict>>, bool) {
     let together = together && lists.len() > 1;
-    let verified = if together { verify_together(lists, chain) } else { None };
+    let verified = if together { verify_together(&lists, chain) } else { None };
     match verified {
         Some(lists) => (lists.into_iter().map(|list| list.into_iter().map(Ok).collect()).collect(), false),
-        None => (lists.iter().map(|list| verify_all(list.clone(), chain)).collect(), together),
+        None => (lists.into_iter().map(|list| verify_all(list, chain)).collect(), together),
     }
 }
 
@@ -160,7 +160,7 @@ impl Verifier {
                 batch.into_iter().map(|list| (list.transactions, list.verdicts)).unzip();
             let this = self.clone();
             let together = apart_until.is_none_or(|until| Instant::now() >= until);
-            let work = move || this.timed(|| judge(&lists, together, &this.chain));
+            let work = move || this.timed(|| judge(lists, together, &this.chain));
             let (verdicts, failed) = if is_few { work() } else { elsewhere(work).await };
             if failed {
                 self.queue(|queue| queue.apart_until = Some(Instant::now() + APART));

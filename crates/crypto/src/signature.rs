@@ -101,6 +101,9 @@ struct Item {
     challenge: Scalar,
 }
 
+/// Fewer signatures cost less one by one.
+const LEAST_TOGETHER: usize = 3;
+
 impl Batch {
     /// An empty batch.
     pub fn new() -> Self {
@@ -128,7 +131,7 @@ impl Batch {
     /// # Errors
     /// The indices of those that do not verify, in order; never empty.
     pub fn verify(mut self) -> Result<(), Vec<usize>> {
-        if self.all_hold() {
+        if self.all_verify() {
             return Ok(());
         }
         let bad: Vec<usize> = self.items.iter().filter(|item| !item.holds()).map(|item| item.place).collect();
@@ -137,23 +140,16 @@ impl Batch {
     }
 
     /// Whether all of them verify, for who need not know which do not. An empty batch verifies.
-    pub fn all_verify(mut self) -> bool {
-        self.all_hold()
-    }
-
-    fn all_hold(&mut self) -> bool {
+    pub fn all_verify(&mut self) -> bool {
         self.items.retain(|item| !item.is_known());
-        let hold =
-            if self.items.len() < LEAST_TOGETHER { self.items.iter().all(Item::holds) } else { hold(&self.items) };
-        if hold {
+        let few = self.items.len() < LEAST_TOGETHER;
+        let all_hold = if few { self.items.iter().all(Item::holds) } else { hold_together(&self.items) };
+        if all_hold {
             self.items.iter().for_each(Item::keep);
         }
-        hold
+        all_hold
     }
 }
-
-/// Fewer signatures cost less one by one.
-const LEAST_TOGETHER: usize = 3;
 
 impl Item {
     fn is_known(&self) -> bool {
@@ -181,7 +177,7 @@ impl Item {
 
 /// Whether signatures verify by ZIP-215: with random weights z, 8·(Σ z·s·B − Σ z·R − Σ z·k·A) is zero (Bernstein et al. 2012,
 /// High-speed high-security signatures §5, with the cofactor). All z·k of one key add up to one factor of its point.
-fn hold(items: &[Item]) -> bool {
+fn hold_together(items: &[Item]) -> bool {
     let mut seed = Hasher::new(Domain::BatchSeed);
     for Item { key, signature, challenge, .. } in items {
         seed.update(&key.0).update(&signature.0).update(challenge.as_bytes());

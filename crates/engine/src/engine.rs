@@ -617,9 +617,8 @@ impl Engine {
         let (next, before) = (self.tip.1.next(), self.now.minus(FORWARD_AFTER_MS));
         // While blocks are full they are what transactions wait for: the primary, who holds most of them, would verify them again. What
         // it does not hold a validator proposes itself at its turn. Well before a time-out: who leaves a view asks another primary.
-        let (now, while_full) = (self.now, self.crowded_ms);
-        let is_crowded = |at: Time| (at..at.plus(while_full)).contains(&now);
-        let stale = if self.me().is_some() && self.crowded.is_some_and(is_crowded) {
+        let is_crowded = self.crowded.is_some_and(|at| (at..at.plus(self.crowded_ms)).contains(&self.now));
+        let stale = if self.me().is_some() && is_crowded {
             Vec::new()
         } else {
             self.mempool.stale(before, self.now, MAX_BATCH_BYTES)
