@@ -14,8 +14,8 @@ use vostro_storage::state::Backend;
 pub const CONFIG_FILE: &str = "config.toml";
 /// Name of the genesis file below `config/`.
 pub const GENESIS_FILE: &str = "genesis.json";
-/// Most that the cache of values may take: each of its two halves has room for 4 GiB.
-pub const MAX_STATE_CACHE_BYTES: usize = 8 << 30;
+/// Most that the cache of values may take: its ring has places for 32 GiB.
+pub const MAX_STATE_CACHE_BYTES: usize = 32 << 30;
 /// Prefix of environment variables that set a value.
 pub const ENV_PREFIX: &str = "VOSTRO_";
 
@@ -145,7 +145,7 @@ pub struct StorageConfig {
     pub backend: BackendName,
     /// Bytes of its blocks that the store keeps in memory.
     pub cache_bytes: u64,
-    /// Bytes of values that were read lately and are kept before the store: accounts that come again are not asked of it.
+    /// Bytes of values that are kept before the store: accounts, and what was read lately, are not asked of it.
     pub state_cache_bytes: usize,
     /// Bytes of decided changes that may wait to be written to the store.
     pub overlay_bytes: usize,
@@ -180,7 +180,7 @@ impl Default for StorageConfig {
         StorageConfig {
             backend: BackendName(Backend::Fjall),
             cache_bytes: 64 << 20,
-            state_cache_bytes: 128 << 20,
+            state_cache_bytes: 512 << 20,
             overlay_bytes: 128 << 20,
         }
     }
@@ -358,9 +358,9 @@ mod tests {
         let caches = [("VOSTRO_STORAGE_CACHE_BYTES", "1000"), ("VOSTRO_STORAGE_STATE_CACHE_BYTES", "2000")];
         let storage = load(file, &caches, &Overrides::default()).unwrap().storage;
         assert_eq!((storage.cache_bytes, storage.state_cache_bytes), (1000, 2000));
-        let huge = [("VOSTRO_STORAGE_STATE_CACHE_BYTES", "9000000000")];
+        let huge = [("VOSTRO_STORAGE_STATE_CACHE_BYTES", "40000000000")];
         let bad = load(file, &huge, &Overrides::default()).unwrap_err().to_string();
-        assert!(bad.contains("state_cache_bytes") && bad.contains("9000000000"), "{bad}");
+        assert!(bad.contains("state_cache_bytes") && bad.contains("40000000000"), "{bad}");
         let large = [("VOSTRO_STORAGE_CACHE_BYTES", "1 GiB")];
         let bad = load(file, &large, &Overrides::default()).unwrap_err().to_string();
         assert!(bad.contains("VOSTRO_STORAGE_CACHE_BYTES") && bad.contains("1 GiB"), "{bad}");

@@ -117,9 +117,22 @@ tables! {
     EVIDENCE: EvidenceKey => EvidenceRecord = 0x40;
 }
 
+/// Whether an entry is an account's own, which is read again at whatever the account does. Most others are read once or twice.
+pub fn is_read_again(key: &[u8]) -> bool {
+    const AGAIN: [u8; 4] = [ACCOUNTS.prefix(), POLICIES.prefix(), BALANCES.prefix(), SPENDING.prefix()];
+    key.first().is_some_and(|prefix| AGAIN.contains(prefix))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_account_has_is_read_again() {
+        let account = AccountId([7; 32]);
+        assert!(is_read_again(&POLICIES.key(&account)) && is_read_again(&ACCOUNTS.key(&account)));
+        assert!(!is_read_again(&NAMES.key(&account)) && !is_read_again(&[]));
+    }
 
     #[test]
     fn prefixes_are_distinct_and_in_order() {

@@ -218,7 +218,7 @@ impl Engine {
             tip: at,
             tree,
             base: state,
-            cache: RefCell::new(Cache::new(limits.cache_bytes, keys)),
+            cache: RefCell::new(Cache::new(limits.cache_bytes, keys, vostro_settlement::tables::is_read_again)),
             layers: VecDeque::new(),
             undurable_bytes: limits.undurable_bytes,
             candidates: Candidates::default(),

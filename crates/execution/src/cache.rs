@@ -7,114 +7,34 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-
+use crate::cache::ring::Ring;
 use crate::keyed::hash;
 use crate::keys::Keys;
 use crate::state::{Changes, StateRead};
 
-/// What an entry takes beside its key and value, about.
-const ENTRY_BYTES: usize = 48;
+mod ring;
 
 /// Values that were read lately, within a number of bytes, and which keys there are.
 #[derive(Debug)]
 pub struct Cache {
-    /// What was touched since the last turn, and what was touched in the turn before: when the young are half of what may be
-    /// kept they take the place of the old.
-    young: Generation,
-    old: Generation,
-    limit: usize,
+    values: Ring,
     keys: Keys,
+    /// Which keys are read again and again by whoever comes back, so that their values are kept from the first one on.
+    is_read_again: fn(&[u8]) -> bool,
     /// By the first byte of keys, a key below which there is none with that byte: where those begin that somebody read from the
     /// beginning. A queue's beginning is what was deleted, and a store walks over what it was told to forget.
     begins: BTreeMap<u8, Vec<u8>>,
 }
 
-/// Entries by hash; their bytes stand one after the other. So an entry has no memory of its own that would have to be found,
-/// and a look-up touches two places.
-#[derive(Debug, Default)]
-struct Generation {
-    places: HashTable<Place>,
-    /// Each entry's key and value, side by side; also what was written over since by something longer or shorter.
-    bytes: Vec<u8>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    hash: u64,
-    at: u32,
-    key: u32,
-    value: u32,
-}
-
-impl Place {
-    fn key(self, bytes: &[u8]) -> &[u8] {
-        &bytes[self.at as usize..][..self.key as usize]
-    }
-
-    fn value(self, bytes: &[u8]) -> &[u8] {
-        &bytes[self.at as usize + self.key as usize..][..self.value as usize]
-    }
-}
-
-impl Generation {
-    /// Forgets all, and keeps the memory for what comes: memory that the system gives anew costs more than what is put
-    /// there.
-    fn clear(&mut self) {
-        self.places.clear();
-        self.bytes.clear();
-    }
-
-    fn size(&self) -> usize {
-        self.bytes.len() + self.places.len() * ENTRY_BYTES
-    }
-
-    fn get(&self, hash: u64, key: &[u8]) -> Option<&[u8]> {
-        let place = self.places.find(hash, |place| place.key(&self.bytes) == key)?;
-        Some(place.value(&self.bytes))
-    }
-
-    fn remove(&mut self, hash: u64, key: &[u8]) {
-        if let Ok(place) = self.places.find_entry(hash, |place| place.key(&self.bytes) == key) {
-            place.remove();
-        }
-    }
-
-    /// False if the entry has no place, because offsets end at 4 GiB.
-    fn put(&mut self, hash: u64, key: &[u8], value: &[u8]) -> bool {
-        let bytes = &mut self.bytes;
-        let [at, key_length, length] = [bytes.len(), key.len(), value.len()].map(u32::try_from);
-        let (Ok(at), Ok(key_length), Ok(length)) = (at, key_length, length) else { return false };
-        let new = Place { hash, at, key: key_length, value: length };
-        match self.places.entry(hash, |place| place.key(bytes) == key, |place| place.hash) {
-            Entry::Occupied(mut place) => {
-                let place = place.get_mut();
-                if place.value == length {
-                    let from = place.at as usize + place.key as usize;
-                    bytes[from..from + value.len()].copy_from_slice(value);
-                    return true;
-                }
-                *place = new;
-            }
-            Entry::Vacant(place) => {
-                place.insert(new);
-            }
-        }
-        bytes.extend_from_slice(key);
-        bytes.extend_from_slice(value);
-        true
-    }
-}
-
 impl Cache {
-    /// An empty cache of about `limit` bytes, for a state of which `keys` are known.
-    pub fn new(limit: usize, keys: Keys) -> Self {
-        Cache { young: Generation::default(), old: Generation::default(), limit, keys, begins: BTreeMap::new() }
+    /// An empty cache of about `limit` bytes, for a state of which `keys` are known. What is at keys that `is_read_again` is true of is
+    /// kept when it is written, or met while keys are [learned](Cache::learn) and there is room; the rest when it is read:
+    /// most objects are written once and read much later.
+    pub fn new(limit: usize, keys: Keys, is_read_again: fn(&[u8]) -> bool) -> Self {
+        Cache { values: Ring::new(limit), keys, is_read_again, begins: BTreeMap::new() }
     }
 
-    /// The state has changed. What is new in it enters the cache when it is read: most objects are written once and read
-    /// much later.
+    /// The state has changed.
     pub fn write(&mut self, changes: &Changes) {
         for (key, value) in changes {
             let hash = hash(key);
@@ -126,14 +46,11 @@ impl Cache {
                         begin.clone_from(key);
                     }
                     let old = self.keys.wrote(hash, key);
-                    if old && self.contains(hash, key) {
-                        self.put(hash, key, value);
+                    if (self.is_read_again)(key) || old && self.values.contains(hash, key) {
+                        self.values.put(hash, key, value);
                     }
                 }
-                None => {
-                    self.young.remove(hash, key);
-                    self.old.remove(hash, key);
-                }
+                None => self.values.remove(hash, key),
             }
         }
     }
@@ -142,21 +59,11 @@ impl Cache {
     /// state whose keys are known nobody asks for what it does not have, as names of new objects. To be called after
     /// each block.
     pub fn learn(&mut self, state: &(impl StateRead + ?Sized), len: usize) {
-        self.keys.learn(state, len);
-    }
-
-    fn put(&mut self, hash: u64, key: &[u8], value: &[u8]) {
-        if self.young.bytes.capacity() == 0 {
-            // All at once: growing would move it again and again. The system gives memory when it is written to.
-            self.young.bytes.reserve(self.limit / 2);
-        }
-        if !self.young.put(hash, key, value) {
-            // What is not in a cache is asked of the state.
-            (self.young, self.old) = (Generation::default(), Generation::default());
-        } else if self.young.size() > self.limit / 2 {
-            std::mem::swap(&mut self.young, &mut self.old);
-            self.young.clear();
-        }
+        self.keys.learn(state, len, |hash, key, value| {
+            if (self.is_read_again)(key) {
+                self.values.put_if_room(hash, key, value);
+            }
+        });
     }
 
     /// Where to look for keys from `from` on: there is none before.
@@ -178,19 +85,6 @@ impl Cache {
         if begin > known.as_slice() {
             *known = begin.to_vec();
         }
-    }
-
-    fn contains(&self, hash: u64, key: &[u8]) -> bool {
-        self.young.get(hash, key).or_else(|| self.old.get(hash, key)).is_some()
-    }
-
-    fn get(&mut self, hash: u64, key: &[u8]) -> Option<Vec<u8>> {
-        if let Some(found) = self.young.get(hash, key) {
-            return Some(found.to_vec());
-        }
-        let found = self.old.get(hash, key)?.to_vec();
-        self.put(hash, key, &found);
-        Some(found)
     }
 }
 
@@ -215,14 +109,14 @@ impl<S: StateRead + ?Sized> StateRead for Cached<'_, S> {
 
     fn get_hashed(&self, hash: u64, key: &[u8]) -> Option<Vec<u8>> {
         let mut cache = self.cache.borrow_mut();
-        if let Some(found) = cache.get(hash, key) {
-            return Some(found);
+        if let Some(found) = cache.values.get(hash, key) {
+            return Some(found.to_vec());
         }
         if !cache.keys.may_have(hash) {
             return None;
         }
         let value = self.base.get(key)?;
-        cache.put(hash, key, &value);
+        cache.values.put(hash, key, &value);
         Some(value)
     }
 
@@ -267,7 +161,7 @@ mod tests {
         fn a_cache_of_any_size_answers_as_the_state(
             limit in 0..6_000usize, learns: bool, steps in prop::collection::vec(step(), 0..200),
         ) {
-            let cache = RefCell::new(Cache::new(limit, Keys::walking(3)));
+            let cache = RefCell::new(Cache::new(limit, Keys::walking(3), |key| key[0] == 1));
             let mut state = MemState::new();
             for step in steps {
                 match step {
@@ -287,8 +181,6 @@ mod tests {
                         }
                     }
                 }
-                let cache = cache.borrow();
-                prop_assert!(cache.young.size().max(cache.old.size()) <= limit / 2 + ENTRY_BYTES + 257);
             }
         }
     }
@@ -326,7 +218,7 @@ mod tests {
             |from: u8, to: u8, value: Option<Vec<u8>>| (from..to).map(|n| (vec![5, n], value.clone())).collect();
         let mut state = MemState::new();
         state.apply(&changes(10, 200, Some(vec![1])));
-        let cache = RefCell::new(Cache::new(10_000, Keys::default()));
+        let cache = RefCell::new(Cache::new(10_000, Keys::default(), |_| false));
         let first = |state: &dyn StateRead| Cached::new(state, &cache).scan(&[5], &[6], 1).pop().map(|(key, _)| key[1]);
         assert_eq!(first(&state), Some(10));
         let write = |state: &mut MemState, changes: Changes| {
@@ -350,7 +242,7 @@ mod tests {
     fn what_was_read_is_not_asked_again() {
         let mut state = MemState::new();
         state.apply(&[(vec![1], Some(vec![10]))].into());
-        let cache = RefCell::new(Cache::new(10_000, Keys::default()));
+        let cache = RefCell::new(Cache::new(10_000, Keys::default(), |_| false));
         assert_eq!(Cached::new(&state, &cache).get(&[1]), Some(vec![10]));
         cache.borrow_mut().write(&[(vec![1], Some(vec![11; 3]))].into());
         assert_eq!(Cached::new(&Untouchable, &cache).get(&[1]), Some(vec![11; 3]));
@@ -361,7 +253,7 @@ mod tests {
         let mut state = MemState::new();
         let changes = [(vec![1], Some(vec![10]))].into();
         state.apply(&changes);
-        let cache = RefCell::new(Cache::new(10_000, Keys::default()));
+        let cache = RefCell::new(Cache::new(10_000, Keys::default(), |_| false));
         cache.borrow_mut().learn(&state, state.len());
         let cached = Cached::new(&Untouchable, &cache);
         assert_eq!((cached.get(&[2]), cached.get(&[3])), (None, None));
@@ -376,15 +268,29 @@ mod tests {
     #[test]
     fn what_is_new_is_asked_once_and_not_before_it_is_read() {
         let mut state = MemState::new();
-        let cache = RefCell::new(Cache::new(10_000, Keys::default()));
+        let cache = RefCell::new(Cache::new(10_000, Keys::default(), |_| false));
         assert_eq!(Cached::new(&state, &cache).get(&[1]), None);
         let changes = [(vec![1], Some(vec![10])), (vec![2], Some(vec![20]))].into();
         state.apply(&changes);
         cache.borrow_mut().write(&changes);
-        assert_eq!(cache.borrow().young.places.len(), 0);
+        assert!(!cache.borrow().values.contains(hash(&[1]), &[1]));
         let cached = Cached::new(&state, &cache);
         assert_eq!((cached.get(&[1]), cached.get(&[2])), (Some(vec![10]), Some(vec![20])));
         let cached = Cached::new(&Untouchable, &cache);
         assert_eq!((cached.get(&[1]), cached.get(&[2])), (Some(vec![10]), Some(vec![20])));
+    }
+
+    #[test]
+    fn what_comes_back_is_not_asked_for_once() {
+        let mut state = MemState::new();
+        let tables = |value: u8| [(vec![1, 1], Some(vec![value])), (vec![2, 1], Some(vec![value]))].into();
+        state.apply(&tables(10));
+        let cache = RefCell::new(Cache::new(10_000, Keys::default(), |key| key[0] == 1));
+        cache.borrow_mut().learn(&state, state.len());
+        assert_eq!(Cached::new(&Untouchable, &cache).get(&[1, 1]), Some(vec![10]));
+        let changes = [(vec![1, 2], Some(vec![20])), (vec![2, 2], Some(vec![20]))].into();
+        cache.borrow_mut().write(&changes);
+        assert_eq!(Cached::new(&Untouchable, &cache).get(&[1, 2]), Some(vec![20]));
+        assert!(![[2, 1], [2, 2]].iter().any(|key| cache.borrow().values.contains(hash(key), key)));
     }
 }

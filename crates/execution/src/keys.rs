@@ -82,8 +82,14 @@ impl Keys {
     }
 
     /// Goes a step through `state`, which has `len` keys and in which all that was [written](Keys::wrote) is, if there is
-    /// something to learn. Every key that is written from now on has to be told.
-    pub(crate) fn learn(&mut self, state: &(impl StateRead + ?Sized), len: usize) {
+    /// something to learn, and tells `meet` hash, key and value of what it meets. Every key that is written from now on has to
+    /// be told.
+    pub(crate) fn learn(
+        &mut self,
+        state: &(impl StateRead + ?Sized),
+        len: usize,
+        mut meet: impl FnMut(u64, &[u8], &[u8]),
+    ) {
         let step = self.step.saturating_add(std::mem::take(&mut self.written).saturating_mul(2));
         let stale = |known: &Filter| known.held > len.saturating_mul(STALE).saturating_add(LEAST_ROOM);
         if self.known.as_ref().is_some_and(|known| !stale(known)) {
@@ -93,8 +99,10 @@ impl Keys {
         let begin = || (Filter::with_room(len.saturating_mul(2)), Vec::new());
         let (mut filter, mut from) = self.walk.take().unwrap_or_else(begin);
         let met = state.scan(&from, &END, step);
-        for (key, _) in &met {
-            filter.insert(hash(key));
+        for (key, value) in &met {
+            let hash = hash(key);
+            filter.insert(hash);
+            meet(hash, key, value);
         }
         match met.last() {
             Some((last, _)) if met.len() >= step => {
@@ -182,7 +190,7 @@ mod tests {
             for block in blocks {
                 let changes = block.into_iter().map(|(n, put)| (key(n), put.then(|| vec![2]))).collect();
                 write(&mut state, &mut keys, &changes);
-                keys.learn(&state, state.len());
+                keys.learn(&state, state.len(), |_, _, _| {});
                 for (key, _) in state.iter() {
                     prop_assert!(keys.may_have(hash(key)));
                 }
@@ -199,7 +207,7 @@ mod tests {
         let (mut state, mut keys) = (MemState::new(), Keys::default());
         let ends = [vec![], vec![0], vec![0xff], vec![0xff; 1024]];
         state.apply(&ends.iter().map(|key| (key.clone(), Some(vec![]))).collect());
-        keys.learn(&state, state.len());
+        keys.learn(&state, state.len(), |_, _, _| {});
         assert!(ends.iter().all(|key| keys.may_have(hash(key))));
         assert!(!keys.may_have(hash(&[1])));
     }
@@ -241,7 +249,7 @@ mod tests {
         let changes = (0..20_000).map(|n| (key(n), Some(vec![1]))).collect();
         write(&mut state.0, &mut keys, &changes);
         for _ in 0..9 {
-            keys.learn(&state, state.0.len());
+            keys.learn(&state, state.0.len(), |_, _, _| {});
         }
         let steps = state.1.get();
         assert_eq!(steps, 1, "twice what was written is read at once");
@@ -252,12 +260,12 @@ mod tests {
         }
         keys.written = 0;
         for _ in 0..2 {
-            keys.learn(&state, state.0.len());
+            keys.learn(&state, state.0.len(), |_, _, _| {});
             assert!(gone.clone().all(|number| keys.may_have(hash(&key(number)))));
         }
         write(&mut state.0, &mut keys, &[(key(50_000), Some(vec![2]))].into());
         for _ in 0..9 {
-            keys.learn(&state, state.0.len());
+            keys.learn(&state, state.0.len(), |_, _, _| {});
         }
         assert_eq!(state.1.get(), steps + 5);
         assert!((0..20_000).chain([50_000]).all(|number| keys.may_have(hash(&key(number)))));
@@ -271,7 +279,7 @@ mod tests {
         let known = |keys: &Keys| (0..10).filter(|n| keys.may_have(hash(&key(*n)))).collect::<Vec<_>>();
         assert_eq!(known(&keys), [3, 5, 8]);
         keys.write(&[(key(1), Some(vec![])), (key(2), None), (key(3), None)].into());
-        keys.learn(&Counted(MemState::new(), Cell::new(0)), 0);
+        keys.learn(&Counted(MemState::new(), Cell::new(0)), 0, |_, _, _| {});
         assert_eq!(known(&keys), [1, 3, 5, 8]);
     }
 
@@ -284,7 +292,7 @@ mod tests {
             let changes = (next..next + 500).map(|n| (key(n), Some(vec![1]))).collect();
             next += 500;
             write(&mut state, &mut keys, &changes);
-            keys.learn(&state, state.len());
+            keys.learn(&state, state.len(), |_, _, _| {});
         }
         assert!(keys.known.is_some());
         assert!((0..next).all(|n| keys.may_have(hash(&key(n)))));

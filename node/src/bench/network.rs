@@ -38,6 +38,10 @@ const TOGETHER: usize = 64;
 const PREPARED_WITHIN: Duration = Duration::from_secs(60);
 /// Pause between two looks at what validators have settled.
 const LOOK: Duration = Duration::from_millis(20);
+/// Validators are at rest when in so much time each uses at most this share of a processor; how long that is waited for.
+const REST: Duration = Duration::from_secs(2);
+const REST_SHARE: f64 = 0.05;
+const REST_WITHIN: Duration = Duration::from_secs(180);
 /// Orders that are read back at the end.
 const READ_BACK: u64 = 20;
 /// What a network settles at the least; a run that is slower is given up.
@@ -282,6 +286,25 @@ impl Bench<'_> {
             }
         }
         bar.finish_and_clear();
+        self.rest().await
+    }
+
+    /// Waits until validators have done what they put off, above all merging tables of the state store: it belongs to what
+    /// was done before. Goes on after [`REST_WITHIN`].
+    async fn rest(&self) -> Result<()> {
+        let bar = self.output.progress(1, "validators come to rest");
+        let most = REST.mul_f64(REST_SHARE * self.live as f64);
+        let until = Instant::now() + REST_WITHIN;
+        let mut before = Usage::of(self.nodes()).await?.cpu;
+        while Instant::now() < until {
+            sleep(REST).await;
+            let now = Usage::of(self.nodes()).await?.cpu;
+            if now.saturating_sub(before) <= most {
+                break;
+            }
+            before = now;
+        }
+        bar.finish_and_clear();
         Ok(())
     }
 
@@ -350,6 +373,7 @@ impl Bench<'_> {
     /// Lets the clients make their payments and waits until every validator has settled all of them.
     async fn load(&mut self, kind: Kind, rate: Option<f64>, shown: bool) -> Result<Measured> {
         let mut workers = self.workers(kind, rate).await?;
+        self.rest().await?;
         let before = Usage::of(self.nodes()).await?;
         let goal = before.settled.iter().map(|settled| settled + self.options.payments).collect::<Vec<_>>();
         let what = if shown { "payments" } else { "payments before the clock starts" };
