@@ -14,7 +14,7 @@ use vostro_storage::state::Backend;
 pub const CONFIG_FILE: &str = "config.toml";
 /// Name of the genesis file below `config/`.
 pub const GENESIS_FILE: &str = "genesis.json";
-/// Most that the cache of values may take: its ring has places for 32 GiB.
+/// Most that the cache of values may take: its rings have places for 32 GiB each.
 pub const MAX_STATE_CACHE_BYTES: usize = 32 << 30;
 /// Prefix of environment variables that set a value.
 pub const ENV_PREFIX: &str = "VOSTRO_";

@@ -65,7 +65,7 @@ pub struct EngineLimits {
     pub recent_ids: usize,
     /// [`HELD_AFTER_MS`]. With [`u64::MAX`] every proposal is sent whole.
     pub held_after_ms: u64,
-    /// Bytes of values that were read lately, and of what finds them.
+    /// Bytes of values that are kept before the store, and of what finds them.
     pub cache_bytes: usize,
 }
 

@@ -1,4 +1,5 @@
-//! What was lately read from a state, so that the store below is asked once, and not at all for what it cannot have.
+//! What is read again and again of a state, and what was read lately, so that the store below is asked once, and not at all for
+//! what it cannot have.
 //!
 //! Invariant: an entry is what the state has at its key, and no key that it has is taken for missing. Whoever changes the
 //! state says so with [`Cache::write`] before anybody reads through the cache again.
@@ -14,12 +15,17 @@ use crate::state::{Changes, StateRead};
 
 mod ring;
 
-/// Values that were read lately, within a number of bytes, and which keys there are.
+/// The part of a cache, one in so many, for what is not read again and again.
+const LATELY: usize = 8;
+
+/// Values within a number of bytes, and which keys there are.
 #[derive(Debug)]
 pub struct Cache {
-    values: Ring,
+    /// What is at keys that are read again and again, from the first value on.
+    again: Ring,
+    /// What was read lately of the rest. It has a ring of its own, so that it takes nothing's place there.
+    lately: Ring,
     keys: Keys,
-    /// Which keys are read again and again by whoever comes back, so that their values are kept from the first one on.
     is_read_again: fn(&[u8]) -> bool,
     /// By the first byte of keys, a key below which there is none with that byte: where those begin that somebody read from the
     /// beginning. A queue's beginning is what was deleted, and a store walks over what it was told to forget.
@@ -31,7 +37,12 @@ impl Cache {
     /// kept when it is written, or met while keys are [learned](Cache::learn) and there is room; the rest when it is read:
     /// most objects are written once and read much later.
     pub fn new(limit: usize, keys: Keys, is_read_again: fn(&[u8]) -> bool) -> Self {
-        Cache { values: Ring::new(limit), keys, is_read_again, begins: BTreeMap::new() }
+        let (again, lately) = (Ring::new(limit - limit / LATELY), Ring::new(limit / LATELY));
+        Cache { again, lately, keys, is_read_again, begins: BTreeMap::new() }
+    }
+
+    fn ring(&mut self, key: &[u8]) -> &mut Ring {
+        if (self.is_read_again)(key) { &mut self.again } else { &mut self.lately }
     }
 
     /// The state has changed.
@@ -46,11 +57,13 @@ impl Cache {
                         begin.clone_from(key);
                     }
                     let old = self.keys.wrote(hash, key);
-                    if (self.is_read_again)(key) || old && self.values.contains(hash, key) {
-                        self.values.put(hash, key, value);
+                    if (self.is_read_again)(key) {
+                        self.again.put(hash, key, value);
+                    } else if old && self.lately.contains(hash, key) {
+                        self.lately.put(hash, key, value);
                     }
                 }
-                None => self.values.remove(hash, key),
+                None => self.ring(key).remove(hash, key),
             }
         }
     }
@@ -61,7 +74,7 @@ impl Cache {
     pub fn learn(&mut self, state: &(impl StateRead + ?Sized), len: usize) {
         self.keys.learn(state, len, |hash, key, value| {
             if (self.is_read_again)(key) {
-                self.values.put_if_room(hash, key, value);
+                self.again.put_if_room(hash, key, value);
             }
         });
     }
@@ -109,14 +122,14 @@ impl<S: StateRead + ?Sized> StateRead for Cached<'_, S> {
 
     fn get_hashed(&self, hash: u64, key: &[u8]) -> Option<Vec<u8>> {
         let mut cache = self.cache.borrow_mut();
-        if let Some(found) = cache.values.get(hash, key) {
+        if let Some(found) = cache.ring(key).get(hash, key) {
             return Some(found.to_vec());
         }
         if !cache.keys.may_have(hash) {
             return None;
         }
         let value = self.base.get(key)?;
-        cache.values.put(hash, key, &value);
+        cache.ring(key).put(hash, key, &value);
         Some(value)
     }
 
@@ -273,7 +286,7 @@ mod tests {
         let changes = [(vec![1], Some(vec![10])), (vec![2], Some(vec![20]))].into();
         state.apply(&changes);
         cache.borrow_mut().write(&changes);
-        assert!(!cache.borrow().values.contains(hash(&[1]), &[1]));
+        assert!(!cache.borrow().lately.contains(hash(&[1]), &[1]));
         let cached = Cached::new(&state, &cache);
         assert_eq!((cached.get(&[1]), cached.get(&[2])), (Some(vec![10]), Some(vec![20])));
         let cached = Cached::new(&Untouchable, &cache);
@@ -291,6 +304,18 @@ mod tests {
         let changes = [(vec![1, 2], Some(vec![20])), (vec![2, 2], Some(vec![20]))].into();
         cache.borrow_mut().write(&changes);
         assert_eq!(Cached::new(&Untouchable, &cache).get(&[1, 2]), Some(vec![20]));
-        assert!(![[2, 1], [2, 2]].iter().any(|key| cache.borrow().values.contains(hash(key), key)));
+        assert!(![[2, 1], [2, 2]].iter().any(|key| cache.borrow().lately.contains(hash(key), key)));
+    }
+
+    #[test]
+    fn what_is_read_once_takes_no_place_of_what_comes_back() {
+        let mut state = MemState::new();
+        state.apply(&(0..200).map(|n| (vec![2, n], Some(vec![n; 100]))).collect());
+        let cache = RefCell::new(Cache::new(8_000, Keys::default(), |key| key[0] == 1));
+        cache.borrow_mut().write(&(0..10).map(|n| (vec![1, n], Some(vec![n; 100]))).collect());
+        for n in 0..200 {
+            assert_eq!(Cached::new(&state, &cache).get(&[2, n]), Some(vec![n; 100]));
+        }
+        assert!((0..10).all(|n| Cached::new(&Untouchable, &cache).get(&[1, n]) == Some(vec![n; 100])));
     }
 }
