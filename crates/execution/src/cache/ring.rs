@@ -139,7 +139,7 @@ impl Ring {
             }
             self.remove(hash, key);
         }
-        let Some(head) = Head::of(key, value).filter(|head| head.size() <= self.room / 2) else { return };
+        let Some(head) = self.head_of(key, value) else { return };
         let mut chances = CHANCES;
         for _ in 0..PASSES {
             match self.free(head.size()) {
@@ -152,7 +152,7 @@ impl Ring {
 
     /// Puts an entry in whose key is not there, if nothing has to go for it.
     pub(super) fn put_if_room(&mut self, hash: u64, key: &[u8], value: &[u8]) {
-        let Some(head) = Head::of(key, value) else { return };
+        let Some(head) = self.head_of(key, value) else { return };
         if let Some(begin) = self.free(head.size())
             && self.places.len() < self.most
             && !self.contains(hash, key)
@@ -161,12 +161,14 @@ impl Ring {
         }
     }
 
+    /// Of an entry that has a place in an empty ring, wherever its head is.
+    fn head_of(&self, key: &[u8], value: &[u8]) -> Option<Head> {
+        Head::of(key, value).filter(|head| head.size() <= self.room / 2)
+    }
+
     /// The position at which so many bytes are free in one piece.
     fn free(&self, size: usize) -> Option<usize> {
-        if size > self.room {
-            return None;
-        }
-        let at = self.head % self.room;
+        let at = self.head.checked_rem(self.room)?;
         let begin = if size > self.room - at { self.head + (self.room - at) } else { self.head };
         (begin + size - self.tail <= self.room).then_some(begin)
     }
