@@ -256,6 +256,7 @@ async fn measure(
         Profile::Flash => bench.load(pay(Choice::OneCreator), options.rate, true).await?,
         Profile::Refund => {
             bench.load(pay(Choice::Skewed), None, false).await?;
+            bench.rest().await?;
             bench.load(Kind::Refund, options.rate, true).await?
         }
         Profile::Maturity => {
@@ -375,7 +376,6 @@ impl Bench<'_> {
     /// Lets the clients make their payments and waits until every validator has settled all of them.
     async fn load(&mut self, kind: Kind, rate: Option<f64>, shown: bool) -> Result<Measured> {
         let mut workers = self.workers(kind, rate).await?;
-        self.rest().await?;
         let before = Usage::of(self.nodes()).await?;
         let goal = before.settled.iter().map(|settled| settled + self.options.payments).collect::<Vec<_>>();
         let what = if shown { "payments" } else { "payments before the clock starts" };

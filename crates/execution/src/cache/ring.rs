@@ -127,8 +127,8 @@ impl Ring {
     /// Puts an entry in, or another value where its key is. What is larger than half the ring, or than entries are, is not in it
     /// afterwards.
     pub(super) fn put(&mut self, hash: u64, key: &[u8], value: &[u8]) {
-        if let Some(place) = self.places.find(hash, |place| place.is_of(hash, key, &self.bytes)) {
-            let at = place.at();
+        if let Ok(place) = self.places.find_entry(hash, |place| place.is_of(hash, key, &self.bytes)) {
+            let at = place.get().at();
             let head = Head::read(&self.bytes, at);
             if let Some(new) = Head::of(key, value)
                 && new.grains <= head.grains
@@ -137,7 +137,7 @@ impl Ring {
                 self.bytes[at + HEAD + key.len()..][..value.len()].copy_from_slice(value);
                 return;
             }
-            self.remove(hash, key);
+            place.remove();
         }
         let Some(head) = self.head_of(key, value) else { return };
         let mut chances = CHANCES;
