@@ -68,7 +68,7 @@ impl Cache {
         }
     }
 
-    /// If not all keys of the state are known, looks at some thousand of them: it has `len`, and all changes are in it. Of a
+    /// If not all keys of the state were met yet, looks at some thousand of them: it has `len`, and all changes are in it. Of a
     /// state whose keys are known nobody asks for what it does not have, as names of new objects. To be called after
     /// each block.
     pub fn learn(&mut self, state: &(impl StateRead + ?Sized), len: usize) {
@@ -298,13 +298,16 @@ mod tests {
         let mut state = MemState::new();
         let tables = |value: u8| [(vec![1, 1], Some(vec![value])), (vec![2, 1], Some(vec![value]))].into();
         state.apply(&tables(10));
-        let cache = RefCell::new(Cache::new(10_000, Keys::default(), |key| key[0] == 1));
-        cache.borrow_mut().learn(&state, state.len());
-        assert_eq!(Cached::new(&Untouchable, &cache).get(&[1, 1]), Some(vec![10]));
-        let changes = [(vec![1, 2], Some(vec![20])), (vec![2, 2], Some(vec![20]))].into();
-        cache.borrow_mut().write(&changes);
-        assert_eq!(Cached::new(&Untouchable, &cache).get(&[1, 2]), Some(vec![20]));
-        assert!(![[2, 1], [2, 2]].iter().any(|key| cache.borrow().lately.contains(hash(key), key)));
+        let ((), told) = Keys::of(|tell| state.iter().for_each(|(key, _)| tell(key)));
+        for keys in [Keys::default(), told] {
+            let cache = RefCell::new(Cache::new(10_000, keys, |key| key[0] == 1));
+            cache.borrow_mut().learn(&state, state.len());
+            assert_eq!(Cached::new(&Untouchable, &cache).get(&[1, 1]), Some(vec![10]));
+            let changes = [(vec![1, 2], Some(vec![20])), (vec![2, 2], Some(vec![20]))].into();
+            cache.borrow_mut().write(&changes);
+            assert_eq!(Cached::new(&Untouchable, &cache).get(&[1, 2]), Some(vec![20]));
+            assert!(![[2, 1], [2, 2]].iter().any(|key| cache.borrow().lately.contains(hash(key), key)));
+        }
     }
 
     #[test]

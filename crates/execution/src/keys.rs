@@ -2,7 +2,7 @@
 //!
 //! Invariant: a key that the state has is never said to be missing. Every key that was written since a walk through the
 //! state began is noted, and every other one was met by the walk; nothing is said before one has ended. Whoever reads the
-//! whole state anyway tells its keys instead.
+//! whole state anyway tells its keys instead, and the walk is for those who want what is at them.
 
 use fastbloom::{BloomFilter, DefaultHasher};
 
@@ -31,6 +31,8 @@ pub struct Keys {
     known: Option<Filter>,
     /// The next one to be known: what a walk has met, and where it goes on.
     walk: Option<(Filter, Vec<u8>)>,
+    /// Whether a walk has met all keys.
+    met: bool,
     /// Keys that were written since the last step.
     written: usize,
     step: usize,
@@ -46,7 +48,7 @@ impl Default for Keys {
 impl Keys {
     /// Nothing is known, and a step of the walk that finds out reads so many keys: for tests of what happens between steps.
     pub fn walking(step: usize) -> Self {
-        Keys { known: None, walk: None, written: 0, step: step.max(1) }
+        Keys { known: None, walk: None, met: false, written: 0, step: step.max(1) }
     }
 
     /// Every key that `tell` passes on is noted, and no state has others.
@@ -92,7 +94,7 @@ impl Keys {
     ) {
         let step = self.step.saturating_add(std::mem::take(&mut self.written).saturating_mul(2));
         let stale = |known: &Filter| known.held > len.saturating_mul(STALE).saturating_add(LEAST_ROOM);
-        if self.known.as_ref().is_some_and(|known| !stale(known)) {
+        if self.met && self.known.as_ref().is_some_and(|known| !stale(known)) {
             self.walk = None;
             return;
         }
@@ -110,7 +112,7 @@ impl Keys {
                 from.push(0);
                 self.walk = Some((filter, from));
             }
-            _ => self.known = Some(filter),
+            _ => (self.known, self.met) = (Some(filter), true),
         }
     }
 }
@@ -273,14 +275,30 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_are_told_are_known() {
-        let numbers = [3, 5, 8].map(key);
-        let ((), mut keys) = Keys::of(|tell| numbers.iter().for_each(|key| tell(key)));
+    fn keys_that_are_told_are_known_and_met_later() {
+        let mut state = MemState::new();
+        state.apply(&[3, 5, 8].map(|n| (key(n), Some(vec![n as u8]))).into());
+        let ((), mut keys) = Keys::of(|tell| state.iter().for_each(|(key, _)| tell(key)));
+        keys.step = 2;
         let known = |keys: &Keys| (0..10).filter(|n| keys.may_have(hash(&key(*n)))).collect::<Vec<_>>();
         assert_eq!(known(&keys), [3, 5, 8]);
-        keys.write(&[(key(1), Some(vec![])), (key(2), None), (key(3), None)].into());
-        keys.learn(&Counted(MemState::new(), Cell::new(0)), 0, |_, _, _| {});
-        assert_eq!(known(&keys), [1, 3, 5, 8]);
+        let mut met = Vec::new();
+        let mut learn = |keys: &mut Keys, state: &MemState| {
+            keys.learn(state, state.len(), |_, _, value| met.extend_from_slice(value));
+        };
+        learn(&mut keys, &state);
+        assert_eq!(known(&keys), [3, 5, 8], "before the walk's end too");
+        write(
+            &mut state,
+            &mut keys,
+            &[(key(1), Some(vec![1])), (key(2), None), (key(3), None), (key(9), Some(vec![9]))].into(),
+        );
+        assert_eq!(known(&keys), [1, 3, 5, 8, 9]);
+        for _ in 0..3 {
+            learn(&mut keys, &state);
+        }
+        assert_eq!(known(&keys), [1, 3, 5, 8, 9]);
+        assert_eq!(met, [3, 5, 8, 9], "each once, as the state had it then");
     }
 
     /// However many keys are written in front of it.
