@@ -39,8 +39,8 @@ const PREPARED_WITHIN: Duration = Duration::from_secs(60);
 /// Pause between two looks at what validators have settled.
 const LOOK: Duration = Duration::from_millis(20);
 /// Validators are at rest when twice in a row, for so long each time, they use at most this share of a processor on average; their
-/// stores write what waits every two seconds. How long that is waited for.
-const REST: Duration = Duration::from_secs(2);
+/// stores write what waits after five seconds at the latest. How long that is waited for.
+const REST: Duration = Duration::from_secs(3);
 const REST_SHARE: f64 = 0.05;
 const REST_WITHIN: Duration = Duration::from_secs(180);
 /// Orders that are read back at the end.

@@ -26,14 +26,17 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 const MEMTABLE_BYTES: u64 = 32 << 20;
 /// So many tables, whoever made them, are merged into those below at once. Merging is most of what a large state costs to write; more of them
 /// would cost reads, which ask each one's filter.
-const UNMERGED_TABLES: u8 = 8;
+const UNMERGED_TABLES: u8 = 16;
+/// What is merged becomes tables of this size. The level they go to has room for as many as may be unmerged, 512 MiB, and is written anew
+/// each time: a smaller one would make that cheaper, and dearer what it hands on to the level below.
+const TABLE_BYTES: u64 = 32 << 20;
 /// Journals on disk; the least that fjall takes.
 const JOURNAL_BYTES: u64 = 64 << 20;
 /// Changes of so many bytes are sorted already and become a table as they are, without journal and table in memory. Tables
 /// are merged by their number, so small ones would be merged with all below them too often.
 const INGESTED_BYTES: usize = 12 << 20;
-/// With so many tables not merged, changes go through the journal: from 20 on fjall delays its writers, at 30 it stops them.
-const CROWDED_TABLES: usize = 2 * UNMERGED_TABLES as usize;
+/// With so many tables not merged, changes go through the journal, which is slower: fjall stops its writers at 30, but not what is ingested.
+const CROWDED_TABLES: usize = UNMERGED_TABLES as usize + 10;
 
 /// fjall behind [`super::StateStore`].
 pub type FjallStore = OnDisk<Fjall>;
@@ -75,7 +78,7 @@ impl FjallStore {
         let options = || {
             KeyspaceCreateOptions::default()
                 .max_memtable_size(MEMTABLE_BYTES)
-                .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(UNMERGED_TABLES)))
+                .compaction_strategy(merging())
                 .manual_journal_persist(true)
         };
         let entries = db.keyspace("state", options).map_err(failed)?;
@@ -136,6 +139,10 @@ impl Fjall {
     fn failed(&self, error: &fjall::Error) -> StorageError {
         damaged(&self.path, error)
     }
+}
+
+fn merging() -> Arc<Leveled> {
+    Arc::new(Leveled::default().with_l0_threshold(UNMERGED_TABLES).with_table_target_size(TABLE_BYTES))
 }
 
 fn damaged(path: &Path, error: &fjall::Error) -> StorageError {

@@ -43,7 +43,7 @@ pub struct StateOptions {
 
 impl Default for StateOptions {
     fn default() -> Self {
-        Self { overlay_bytes: 128 << 20, flush_bytes: 32 << 20, flush_interval: Duration::from_secs(2) }
+        Self { overlay_bytes: 128 << 20, flush_bytes: 32 << 20, flush_interval: Duration::from_secs(5) }
     }
 }
 
