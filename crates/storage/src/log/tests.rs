@@ -47,6 +47,14 @@ fn fill(log: &mut Log, count: u64) {
     }
 }
 
+/// A disk with a log of `count` records, and the log.
+fn filled(frame_space: u32, count: u64) -> (MemDisk, Log) {
+    let disk = MemDisk::new(1);
+    let mut log = open(&disk, frame_space);
+    fill(&mut log, count);
+    (disk, log)
+}
+
 fn assert_holds(log: &Log, first: u64, end: u64) {
     let records: Vec<Record> = log.replay(0).map(Result::unwrap).collect();
     let expected: Vec<Record> =
@@ -145,9 +153,7 @@ fn one_sync_serves_many_appends_and_an_idle_sync_costs_nothing() {
 #[test]
 fn records_found_in_the_page_cache_are_made_durable_before_they_count() {
     // The process is killed before it syncs; the machine goes on, so the next process sees the record.
-    let disk = MemDisk::new(1);
-    let mut log = open(&disk, 4096);
-    fill(&mut log, 3);
+    let (disk, mut log) = filled(4096, 3);
     log.append(7, &payload(3)).unwrap();
     drop(log);
     assert!(disk.unsynced_bytes() > 0);
@@ -158,9 +164,7 @@ fn records_found_in_the_page_cache_are_made_durable_before_they_count() {
 
 #[test]
 fn prune_removes_whole_segments_below_and_never_the_active_one() {
-    let disk = MemDisk::new(1);
-    let mut log = open(&disk, 256);
-    fill(&mut log, 60);
+    let (disk, mut log) = filled(256, 60);
     let reader = log.reader();
     assert!(reader.read(0).unwrap().is_some());
     let before = disk.list().unwrap().len();
@@ -218,9 +222,7 @@ fn after_any_failure_the_log_refuses_everything() {
 
 #[test]
 fn sealed_segments_are_indexed_as_they_are_read_and_forgotten_again() {
-    let disk = MemDisk::new(1);
-    let mut log = open(&disk, 256);
-    fill(&mut log, 300);
+    let (disk, _) = filled(256, 300);
     assert!(disk.list().unwrap().len() > 2 * reader::OPEN_SEGMENTS);
     let (log, _) = try_open(&disk, 256).unwrap();
     for sequence in (0..300).rev().step_by(7) {

@@ -76,9 +76,10 @@ impl FjallStore {
         let db = open_database(&path, cache_bytes)?;
         let failed = |error: fjall::Error| damaged(&path, &error);
         let options = || {
+            let merging = Leveled::default().with_l0_threshold(UNMERGED_TABLES).with_table_target_size(TABLE_BYTES);
             KeyspaceCreateOptions::default()
                 .max_memtable_size(MEMTABLE_BYTES)
-                .compaction_strategy(merging())
+                .compaction_strategy(Arc::new(merging))
                 .manual_journal_persist(true)
         };
         let entries = db.keyspace("state", options).map_err(failed)?;
@@ -139,10 +140,6 @@ impl Fjall {
     fn failed(&self, error: &fjall::Error) -> StorageError {
         damaged(&self.path, error)
     }
-}
-
-fn merging() -> Arc<Leveled> {
-    Arc::new(Leveled::default().with_l0_threshold(UNMERGED_TABLES).with_table_target_size(TABLE_BYTES))
 }
 
 fn damaged(path: &Path, error: &fjall::Error) -> StorageError {

@@ -4,9 +4,7 @@ use super::*;
 
 #[test]
 fn a_flipped_bit_anywhere_in_a_durable_record_names_its_offset() {
-    let disk = MemDisk::new(1);
-    let mut log = open(&disk, 4096);
-    fill(&mut log, 6);
+    let (disk, log) = filled(4096, 6);
     let offsets = offsets(&log);
     drop(log);
     for at in offsets[0]..offsets[5] {
@@ -23,9 +21,7 @@ fn a_flipped_bit_anywhere_in_a_durable_record_names_its_offset() {
 
 #[test]
 fn damage_is_named_in_words_and_left_as_it_is() {
-    let disk = MemDisk::new(1);
-    let mut log = open(&disk, 4096);
-    fill(&mut log, 6);
+    let (disk, log) = filled(4096, 6);
     let second = u64::from(offsets(&log)[1]);
     drop(log);
     disk.corrupt("0000000000.log", second + 30, 1);
@@ -40,25 +36,17 @@ fn damage_is_named_in_words_and_left_as_it_is() {
 
 #[test]
 fn damage_in_a_sealed_segment_is_found_on_open_or_on_read() {
-    let disk = MemDisk::new(1);
-    let mut log = open(&disk, 256);
-    fill(&mut log, 30);
-    drop(log);
+    let (disk, _) = filled(256, 30);
     disk.corrupt("0000000001.log", HEADER_PAGE + 26, 1);
     let (file, offset, fault) = damage(&disk, 256).unwrap();
     assert_eq!((file.as_str(), offset, fault), ("mem:0000000001.log", HEADER_PAGE, Fault::Payload));
-    let tail = LogOptions { check: Check::Tail, ..options(256) };
-    let (log, _) = Log::open(Arc::new(disk.clone()), KIND, CHAIN, tail).unwrap();
-    let errors: Vec<_> = log.replay(0).filter_map(Result::err).collect();
+    let errors: Vec<_> = tail_only(&disk, 256).replay(0).filter_map(Result::err).collect();
     assert!(matches!(&errors[..], [StorageError::Corrupt { file, .. }] if file == "mem:0000000001.log"));
 }
 
 #[test]
 fn a_missing_segment_is_named() {
-    let disk = MemDisk::new(1);
-    let mut log = open(&disk, 256);
-    fill(&mut log, 40);
-    drop(log);
+    let (disk, _) = filled(256, 40);
     disk.remove("0000000002.log").unwrap();
     match try_open(&disk, 256).map(|_| ()) {
         Err(StorageError::MissingSegment { file }) => assert_eq!(file, "mem:0000000002.log"),
@@ -68,10 +56,7 @@ fn a_missing_segment_is_named() {
 
 #[test]
 fn a_damaged_header_is_an_error_at_every_byte_that_is_used() {
-    let disk = MemDisk::new(1);
-    let mut log = open(&disk, 256);
-    fill(&mut log, 2);
-    drop(log);
+    let (disk, _) = filled(256, 2);
     for at in 0..84 {
         disk.corrupt("0000000000.log", at, 0x04);
         let (_, offset, fault) = damage(&disk, 256).unwrap();
@@ -140,33 +125,32 @@ fn a_segment_whose_own_number_cannot_be_counted_on_is_damage() {
     assert!(!open_alone(0, 1));
 }
 
+/// The header of a segment whose byte at `at` is one more than on the disk, with a checksum that holds.
+fn one_more_at(at: usize, disk: &MemDisk, file: &str) -> Vec<u8> {
+    let mut head = disk.bytes(file).unwrap();
+    head.truncate(84);
+    head[at] += 1;
+    let crc = crc32fast::hash(&head[..80]);
+    head[80..].copy_from_slice(&crc.to_le_bytes());
+    head
+}
+
 #[test]
 fn another_chain_kind_or_schema_is_refused() {
-    let disk = MemDisk::new(1);
-    let mut log = open(&disk, 256);
-    fill(&mut log, 2);
-    drop(log);
+    let (disk, _) = filled(256, 2);
     let other = |kind, chain| Log::open(Arc::new(disk.clone()), kind, chain, options(256)).map(|_| ()).unwrap_err();
     assert!(matches!(other(KIND, [6; 32]), StorageError::WrongChain { .. }));
     assert!(matches!(other(2, CHAIN), StorageError::WrongKind { expected: 2, found: 1, .. }));
     // A header of the next schema, with a valid checksum.
-    let mut head = disk.bytes("0000000000.log").unwrap();
-    head.truncate(84);
-    head[8] = 2;
-    let crc = crc32fast::hash(&head[..80]);
-    head[80..].copy_from_slice(&crc.to_le_bytes());
     let newer = MemDisk::new(1);
-    newer.create("0000000000.log", HEADER_PAGE + 256, &head).unwrap();
+    newer.create("0000000000.log", HEADER_PAGE + 256, &one_more_at(8, &disk, "0000000000.log")).unwrap();
     let error = try_open(&newer, 256).map(|_| ()).unwrap_err();
     assert!(matches!(error, StorageError::NewerSchema { found: 2, .. }));
 }
 
 #[test]
 fn a_truncated_file_is_refused() {
-    let disk = MemDisk::new(1);
-    let mut log = open(&disk, 256);
-    fill(&mut log, 2);
-    drop(log);
+    let (disk, _) = filled(256, 2);
     let bytes = disk.bytes("0000000000.log").unwrap();
     for size in [0, 100, HEADER_PAGE, HEADER_PAGE + 255] {
         let shorter = MemDisk::new(1);
@@ -205,12 +189,7 @@ fn a_header_is_refused_when_a_field_is_outside_its_limits() {
 fn a_sealed_segment_with_fewer_records_than_its_successor_says_is_damaged() {
     let (disk, space) = two_exact_segments();
     // The second segment says that it begins one record later.
-    let mut head = disk.bytes("0000000001.log").unwrap();
-    head.truncate(84);
-    head[56] += 1;
-    let crc = crc32fast::hash(&head[..80]);
-    head[80..].copy_from_slice(&crc.to_le_bytes());
-    disk.open("0000000001.log").unwrap().write_at(0, &head).unwrap();
+    disk.open("0000000001.log").unwrap().write_at(0, &one_more_at(56, &disk, "0000000001.log")).unwrap();
     let end = HEADER_PAGE + u64::from(space);
     match tail_only(&disk, space).read(0) {
         Err(StorageError::Corrupt { file, offset, fault }) => {

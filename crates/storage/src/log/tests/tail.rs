@@ -38,9 +38,7 @@ fn a_tail_torn_at_any_byte_is_cut_and_appending_goes_on() {
 
 #[test]
 fn a_flipped_bit_in_the_last_record_cuts_it_alone() {
-    let disk = MemDisk::new(1);
-    let mut log = open(&disk, 4096);
-    fill(&mut log, 6);
+    let (disk, log) = filled(4096, 6);
     let last = u64::from(*offsets(&log).last().unwrap());
     drop(log);
     for at in last..last + frame::frame_bytes(payload(5).len()) as u64 {
@@ -56,9 +54,7 @@ fn a_flipped_bit_in_the_last_record_cuts_it_alone() {
 fn bytes_left_behind_a_cut_are_never_taken_for_records() {
     // A batch of three, of which the device kept the second and third. After the cut the first is written again with
     // the same length, so the old second would continue it exactly.
-    let disk = MemDisk::new(1);
-    let mut log = open(&disk, 4096);
-    fill(&mut log, 3);
+    let (disk, mut log) = filled(4096, 3);
     for _ in 0..3 {
         log.append(7, b"0123456789abcdef").unwrap();
     }
@@ -91,9 +87,7 @@ fn bytes_left_behind_a_cut_are_never_taken_for_records() {
 
 #[test]
 fn a_crash_while_the_tail_is_cut_is_cut_again() {
-    let disk = MemDisk::new(1);
-    let mut log = open(&disk, 4096);
-    fill(&mut log, 3);
+    let (disk, mut log) = filled(4096, 3);
     for _ in 0..4 {
         log.append(7, &payload(99)).unwrap();
     }
@@ -138,9 +132,7 @@ fn a_segment_that_lost_all_its_records_may_stay_empty() {
 
 #[test]
 fn bytes_that_imitate_a_frame_inside_a_torn_payload_prove_nothing() {
-    let disk = MemDisk::new(1);
-    let mut log = open(&disk, 4096);
-    fill(&mut log, 1);
+    let (disk, log) = filled(4096, 1);
     let nonce = log.active.as_ref().unwrap().segment.header.nonce;
     drop(log);
     // A frame that would prove damage, had this segment written it; with the segment's own nonce it does.
@@ -168,9 +160,7 @@ fn bytes_that_imitate_a_frame_inside_a_torn_payload_prove_nothing() {
 #[test]
 fn a_long_torn_tail_is_cut_to_its_end() {
     let space = 1 << 20;
-    let disk = MemDisk::new(1);
-    let mut log = open(&disk, space);
-    fill(&mut log, 2);
+    let (disk, mut log) = filled(space, 2);
     log.append(7, &vec![b'x'; 700_000]).unwrap();
     // The head of the frame is lost, the rest is there.
     let disk = disk.survivor(Crash::Prefix(699_999));
