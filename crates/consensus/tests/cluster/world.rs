@@ -1,4 +1,4 @@
-//! The world: nodes, network, time, and the checks on everything that a node does.
+//! The world: nodes, network and time. What every step of a node is held against is in [`checks`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use vostro_consensus::{
     Config, DecidedBlock, Effect, Effects, GuardMark, GuardRefusal, Input, Message, Offence, Position, Record, Replica,
-    Seq, Signed, Statement, Timing, To, Verified, Waiting, Withheld,
+    Seq, Signed, Statement, Timing, To, Withheld,
 };
 use vostro_crypto::{Hash, sha256};
 use vostro_types::{Block, BlockId, Height, Time, ValidatorIndex, View};
@@ -15,6 +15,8 @@ use vostro_types::{Block, BlockId, Height, Time, ValidatorIndex, View};
 use super::chain::{Chain, START, TIMING, executes_well};
 use super::dice::Dice;
 use super::disk::Disk;
+
+mod checks;
 
 /// Most events at one moment.
 const MAX_AT_ONCE: u32 = 10_000;
@@ -26,8 +28,6 @@ fn careless() -> GuardMark {
 
 /// Lines of trace that a failure prints.
 const TRACE: usize = 80;
-/// Of so many ignored messages one is taken in all the same, to compare; comparing costs more than everything else.
-const IGNORED_PER_CHECK: u64 = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -466,65 +466,6 @@ impl World {
         self.note(i, "loses its disk".into());
     }
 
-    // --- checks ------------------------------------------------------------------------------------------------------
-
-    /// Nothing leaves an honest node before its record is durable, and nothing that contradicts what left before.
-    fn check_send(&mut self, i: usize, message: &Signed) {
-        if self.nodes[i].kind != Kind::Honest {
-            return;
-        }
-        let statement = message.message.statement();
-        let Some(position) = statement.position() else { return };
-        if !self.nodes[i].disk.holds(&message.signature) {
-            let text = self.describe(message);
-            self.fail(format!("{i} sends {text} before it is durable"));
-        }
-        let digest = sha256(&statement.bytes(&self.chain.hash, &self.chain.set));
-        let first = *self.says.entry((message.sender, position)).or_insert(digest);
-        if first != digest {
-            let text = self.describe(message);
-            self.fail(format!("{i} contradicts itself: {text}"));
-        }
-    }
-
-    /// A validator without memory votes only where no former life can have signed: one above the height that such a life
-    /// was at when it had decided `former`.
-    fn check_rejoin(&mut self, i: usize) {
-        let Some(former) = self.nodes[i].former else { return };
-        let Some(replica) = &self.nodes[i].replica else { return };
-        let (waiting, height) = (replica.waiting(), replica.height());
-        let votes_from = match waiting {
-            Some(Waiting::Statuses { .. }) => return,
-            Some(Waiting::Height(height)) => height,
-            None if self.nodes[i].disk.guard.is_none_or(|mark| mark == GuardMark::unknown()) => height,
-            None => {
-                self.nodes[i].former = None;
-                self.note(i, format!("votes again from h{height}"));
-                height
-            }
-        };
-        if votes_from < former.next().next() {
-            self.fail(format!("{i} decided h{former} in a former life and votes again from h{votes_from}"));
-        }
-    }
-
-    /// The log of an honest node holds its signatures in ascending positions: R3 over all its lives.
-    pub fn check_logs(&self) {
-        for i in self.honest() {
-            let mut last: Option<(Position, Hash)> = None;
-            for record in self.nodes[i].disk.records() {
-                let Record::Own(signed) = record else { continue };
-                let statement = signed.message.statement();
-                let position = statement.position().unwrap();
-                let digest = sha256(&statement.bytes(&self.chain.hash, &self.chain.set));
-                if last.is_some_and(|(p, d)| position < p || (position == p && d != digest)) {
-                    self.fail(format!("the log of {i} goes back from {last:?} to {position:?}"));
-                }
-                last = Some((position, digest));
-            }
-        }
-    }
-
     fn on_decide(&mut self, i: usize, decided: DecidedBlock) {
         let (block, certificate) = (decided.block().clone(), decided.certificate().clone());
         let (height, id) = (certificate.height, certificate.block);
@@ -634,23 +575,6 @@ impl World {
 
     fn is_ignored(&self, to: usize, signed: &Signed) -> bool {
         self.nodes[to].replica.as_ref().is_some_and(|replica| replica.ignores(self.wall(to), signed))
-    }
-
-    /// What need not be verified must lead, verified and taken in at first hand, to what a tick leads to.
-    fn check_ignored(&mut self, to: usize, verified: Verified) {
-        self.ignored += 1;
-        if !self.ignored.is_multiple_of(IGNORED_PER_CHECK) {
-            return;
-        }
-        let now = self.wall(to);
-        let Some(mut taken) = self.nodes[to].replica.clone() else { return };
-        let mut ticked = taken.clone();
-        let text = format!("{verified:?}");
-        let same = taken.step(now, Input::Firsthand(verified)) == ticked.step(now, Input::Tick)
-            && format!("{taken:?}") == format!("{ticked:?}");
-        if !same {
-            self.fail(format!("{to} would ignore what matters: {text}"));
-        }
     }
 
     // --- time --------------------------------------------------------------------------------------------------------
